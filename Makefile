@@ -1,0 +1,72 @@
+# Every target makes what it needs; none but .venv and test-slow uses the network.
+# On another interpreter or folder: make PYTHON=python3.13 VENV=/tmp/venv test
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+NOT_SLOW := not slow and not node
+
+.DEFAULT_GOAL := check
+.PHONY: help check lint types test test-slow cover demo cassettes docs docs-check \
+	bench format build clean
+
+check: lint types test docs-check ## All that a change must pass (the default)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+lint: $(INSTALLED) ## Style, layout and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+
+types: $(INSTALLED) ## Check the types
+	$(BIN)/mypy
+
+test: $(INSTALLED) ## Run the tests that need nothing but Python
+	$(BIN)/pytest -m "$(NOT_SLOW)"
+
+test-slow: $(INSTALLED) ## Run the long tests and those that need node
+	$(BIN)/pytest -m "not ($(NOT_SLOW))"
+
+cover: $(INSTALLED) ## Run the tests and say what they leave out
+	$(BIN)/coverage run -m pytest -m "$(NOT_SLOW)"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+demo: $(INSTALLED) ## The whole story with no key and no network
+	$(BIN)/streamtape demo
+
+cassettes: $(INSTALLED) ## Remake the cassettes that ship with the package
+	$(BIN)/python scripts/make_cassettes.py
+
+docs: $(INSTALLED) ## Write the generated parts of the docs
+	$(BIN)/python scripts/make_docs.py
+
+docs-check: $(INSTALLED) ## Fail if the docs say something else than the code
+	$(BIN)/python scripts/make_docs.py --check
+
+bench: $(INSTALLED) ## Measure what the proxy costs
+	$(BIN)/python -m bench
+
+format: $(INSTALLED) ## Lay the code out and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(INSTALLED) ## Make the sdist and the wheel in dist/
+	$(BIN)/hatchling build
+
+clean: ## Remove everything that these targets made
+	rm -rf $(VENV) dist .coverage .coverage.* .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "streamtape needs Python 3.11 or later: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "No venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/pip install --quiet --editable . --group dev
+	@touch $@

@@ -1,0 +1,63 @@
+"""
+The command line: one file for each command.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from streamtape.cli._log import configure_log
+from streamtape.cli.demo import demo
+from streamtape.cli.ls import ls
+from streamtape.cli.record import record
+from streamtape.cli.replay import replay
+from streamtape.cli.show import show
+from streamtape.errors import StreamtapeError, UsageError
+from streamtape.version import __version__
+
+log = logging.getLogger(__name__)
+
+
+class _Commands(click.Group):
+    """
+    Turns errors of ours into a sentence and a status: 2 for usage, else 1.
+    """
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except StreamtapeError as error:
+            log.debug("where it came from", exc_info=error)
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "auto_envvar_prefix": "STREAMTAPE",
+        "max_content_width": 88,
+    },
+)
+@click.version_option(__version__, prog_name="streamtape")
+@click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+def main(verbose: int, quiet: bool) -> None:
+    """
+    Record streaming Messages responses with their timing, and replay them at any
+    speed.
+
+    \b
+    streamtape record           forward to the API and record what comes back
+    streamtape replay           give it back, same bytes, same times, no network
+    streamtape demo             see both, without a key and without a network
+    """
+    configure_log(verbose=verbose, quiet=quiet)
+
+
+for _command in (record, replay, demo, ls, show):
+    main.add_command(_command)

@@ -1,0 +1,58 @@
+"""
+Which files a person means.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from streamtape.errors import CassetteNotFoundError
+from streamtape.library.folder import TAPE_SUFFIX, Library
+
+
+def find_files(paths: Sequence[Path], cassettes: Path) -> Iterator[tuple[Path, str]]:
+    """
+    Yield the files to list, each with a name by which `show` finds it.
+
+    Raises:
+        CassetteNotFoundError: One of the paths does not exist.
+    """
+    for path in paths:
+        if not (path.exists() or path.is_symlink()):
+            raise CassetteNotFoundError("there is no such file or folder", path=path)
+    if not paths:
+        library = Library(cassettes)
+        for entry in library.entries():
+            yield entry.path, library.name_of(entry.path)
+    for path in paths:
+        found = (
+            [entry.path for entry in Library(path).entries()]
+            if path.is_dir()
+            else [path]
+        )
+        for file in found:
+            yield file, file.as_posix().removesuffix(TAPE_SUFFIX)
+
+
+def find_cassette(name: str, folder: Path) -> Path:
+    """
+    Return the file that a person means.
+
+    Args:
+        name: A path, or a name in the library; the file's ending may be left out.
+        folder: The library.
+
+    Raises:
+        CassetteNotFoundError: There is none; says which name comes nearest.
+    """
+    for path in (Path(name), folder / name):
+        for candidate in (path, Path(f"{path}{TAPE_SUFFIX}")):
+            if candidate.is_file():
+                return candidate
+    library = Library(folder)
+    names = [library.name_of(entry.path) for entry in library.entries()]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else "streamtape ls lists what there is"
+    raise CassetteNotFoundError(f"there is no such cassette; {hint}", path=Path(name))

@@ -1,0 +1,133 @@
+"""
+Running a server in the foreground: until Ctrl-C, or as long as a command runs.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Final
+
+from streamtape.server.config import Config
+from streamtape.server.serve import RunningServer
+
+log = logging.getLogger(__name__)
+
+_NOT_FOUND: Final = 127
+_NOT_EXECUTABLE: Final = 126
+
+_ENDED: Final = 0
+"""Stands for the command's end where signals are read; it is no signal's number."""
+
+
+def serve(config: Config, command: Sequence[str], hello: str) -> None:
+    """
+    Serve, and leave with the command's status, or with 0 on Ctrl-C.
+
+    Args:
+        command: A program and its arguments; empty to serve until a signal.
+        hello: What the server does, said behind its address.
+
+    Raises:
+        UsageError: The server can't start as asked.
+    """
+    # The signals first: whoever reads the address may stop us at once.
+    with closing(_Signals()) as signals, RunningServer(config) as server:
+        # What is there now stays: no collection need look at it again, which took
+        # long enough to make a replay late by tens of milliseconds.
+        gc.collect()
+        gc.freeze()
+        log.info("%s  %s", server.base_url, hello)
+        if command:
+            status = _run(command, server, signals)
+        else:
+            log.info(
+                "Ctrl-C stops. Point a client at it: export ANTHROPIC_BASE_URL=%s",
+                server.base_url,
+            )
+            signals.next()
+            status = 0
+        # A second one, while the recordings are being ended, means now.
+        signals.close()
+    log.info("Stopped%s.", _count(server))
+    sys.exit(status)
+
+
+class _Signals:
+    """
+    The signals that ask us to end, as numbers to be read.
+
+    The system may hand a signal to any thread, and then the main one would not
+    wake from a lock or from a wait for a child. It wakes from a socket.
+    """
+
+    _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno())
+        for number in self._NUMBERS:
+            # Not SIG_IGN, which a command of ours would inherit.
+            signal.signal(number, lambda *_: None)
+
+    def next(self) -> int:
+        """
+        Wait for a signal, or for the end of the process that is watched.
+        """
+        return self._reader.recv(1)[0]
+
+    def watch(self, child: subprocess.Popen[bytes]) -> None:
+        """
+        Let :meth:`next` return `_ENDED` when a process has ended.
+        """
+
+        def wait() -> None:
+            child.wait()
+            self._writer.send(bytes([_ENDED]))
+
+        threading.Thread(target=wait, name="streamtape-command", daemon=True).start()
+
+    def close(self) -> None:
+        """
+        Give the signals their usual effect back; may be called twice.
+        """
+        for number in self._NUMBERS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        self._reader.close()
+        self._writer.close()
+
+
+def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> int:
+    """
+    Run a program that uses the server; returns its status as a shell would.
+    """
+    try:
+        child = subprocess.Popen(command, env={**os.environ, **server.env})
+    except FileNotFoundError:
+        log.error("%s: there is no such command", command[0])
+        return _NOT_FOUND
+    except OSError as error:
+        log.error("%s: can't be run: %s", command[0], error.strerror)
+        return _NOT_EXECUTABLE
+    signals.watch(child)
+    while (number := signals.next()) != _ENDED:
+        # A terminal sends Ctrl-C to the child too, which decides what to make of it.
+        if number != signal.SIGINT:
+            child.terminate()
+    status = child.returncode
+    return 128 - status if status < 0 else status
+
+
+def _count(server: RunningServer) -> str:
+    counts = ", ".join(f"{count} {told}" for told, count in server.tally.items())
+    return counts and f": {counts}"

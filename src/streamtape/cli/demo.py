@@ -1,0 +1,155 @@
+"""
+``streamtape demo``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from streamtape.cli._conversation import Heard, converse
+from streamtape.cli._render import escape
+from streamtape.core.cassette import Cassette
+from streamtape.core.pacing import INSTANT
+from streamtape.core.timing import percentile_ns
+from streamtape.library.folder import Library
+from streamtape.library.reader import read_cassette
+from streamtape.server import api
+from streamtape.server.serve import environment
+from streamtape.testing import FakeUpstream
+
+_SPEEDS = (1.0, 10.0, INSTANT)
+
+
+@click.command()
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the cassettes in this folder, to look at them afterwards.",
+)
+def demo(keep: Path | None) -> None:
+    """
+    Record a conversation and replay it, without a key and without a network.
+
+    An embedded upstream stands in for the API. The client is the real SDK; it only
+    has another base URL.
+
+    \b
+    Example:
+      streamtape demo --keep /tmp/demo
+    """
+    # The table says all; a line for each interaction would come between the text.
+    logging.getLogger("streamtape").setLevel(logging.ERROR)
+    os.environ.update(environment("", replays=False))
+    with tempfile.TemporaryDirectory(prefix="streamtape-") as scratch:
+        folder = keep or Path(scratch)
+        live = _record(folder)
+        cassettes = _read(folder, live)
+        click.echo("\n2. Replaying, with the same SDK. The upstream is stopped.")
+        replays = [(speed, _replay(folder, speed)) for speed in _SPEEDS]
+        _print_table(cassettes, live, replays)
+    if keep is not None:
+        click.echo(f"\nLook at them: streamtape ls --cassettes {keep}")
+
+
+def _record(folder: Path) -> list[Heard]:
+    with FakeUpstream() as upstream:
+        click.echo("1. Recording. An embedded upstream answers, the SDK talks to the")
+        click.echo("   proxy, and what comes back becomes a cassette on the way.\n")
+        with api.record(folder, upstream=upstream.url) as server:
+            return converse(server.base_url, _say)
+
+
+def _replay(folder: Path, speed: float) -> list[Heard]:
+    click.secho(f"\n   {_pace(speed)}", bold=True)
+    with api.replay(folder, speed="instant" if speed == INSTANT else speed) as server:
+        return converse(server.base_url, _say)
+
+
+def _say(text: str) -> None:
+    click.echo(escape(text, keep="\n"), nl=False)
+
+
+def _read(folder: Path, live: Sequence[Heard]) -> list[Cassette]:
+    """
+    Find the cassette of each answer, in the order of the conversation.
+    """
+    found = {}
+    for entry in Library(folder).entries():
+        cassette = read_cassette(entry.path)
+        found[cassette.body] = cassette
+    return [found[b"".join(heard.raws)] for heard in live]
+
+
+def _print_table(
+    cassettes: Sequence[Cassette],
+    live: Sequence[Heard],
+    replays: Sequence[tuple[float, list[Heard]]],
+) -> None:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("turn", "run"):
+        table.add_column(name, no_wrap=True)
+    for name in ("events", "first\ntoken ms", "total\nms", "late ms\np50", "\nmax"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("sha-256\nof the body", no_wrap=True)
+    for turn, cassette in enumerate(cassettes):
+        rows = [("recorded", 1.0, live[turn])]
+        rows += [(_pace(speed), speed, heard[turn]) for speed, heard in replays]
+        for name, speed, heard in rows:
+            late_ns = _lateness_ns(cassette, heard, speed)
+            same = "equal" if heard.digest == live[turn].digest else "DIFFERENT"
+            table.add_row(
+                str(turn + 1) if heard is live[turn] else "",
+                name,
+                str(len(heard.raws)),
+                _ms(_first_token_ns(cassette, heard)),
+                _ms(heard.arrivals_ns[-1]),
+                _ms(percentile_ns(late_ns, 50)),
+                _ms(max(late_ns)),
+                f"{heard.digest[:8]} {same}",
+                end_section=name == _pace(INSTANT),
+            )
+    click.echo()
+    Console().print(table)
+    click.echo(
+        "late: how far behind its recorded offset / speed an event reached the\n"
+        "client, less what the SDK takes to send a request, the least of them."
+    )
+
+
+def _pace(speed: float) -> str:
+    return "instant" if speed == INSTANT else f"{speed:g}x"
+
+
+def _lateness_ns(cassette: Cassette, heard: Heard, speed: float) -> list[int]:
+    """
+    How late each event was, counted from the one that was least late.
+    """
+    late_ns = [
+        arrival_ns - round(event.offset_ns / speed)
+        for arrival_ns, event in zip(heard.arrivals_ns, cassette.events, strict=True)
+    ]
+    return [each_ns - min(late_ns) for each_ns in late_ns]
+
+
+def _first_token_ns(cassette: Cassette, heard: Heard) -> int:
+    """
+    When the client had the event that holds the first token.
+    """
+    offsets_ns = [event.offset_ns for event in cassette.events]
+    ttft_ns = cassette.timing.ttft_ns
+    index = 0 if ttft_ns is None else offsets_ns.index(ttft_ns)
+    return heard.arrivals_ns[index]
+
+
+def _ms(time_ns: int) -> str:
+    return f"{time_ns / 1e6:.1f}"

@@ -1,0 +1,372 @@
+"""
+The inner layer of a cassette: the records in its frames, as msgpack values.
+
+The only module that knows msgpack. What each record holds is specified in
+docs/format.md#records; unknown keys and trailing items are passed over, so that
+files of later minor versions stay readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgpack
+
+from streamtape.core.frames import (
+    HEAD,
+    Flags,
+    Frame,
+    FrameReader,
+    FrameWriter,
+    find_frame,
+)
+from streamtape.core.model import Ending, EndReason, Part, Request, Response
+from streamtape.core.redaction import CleanBytes, CleanRequest, CleanResponse
+from streamtape.errors import DamagedCassetteError, UnsupportedVersionError
+
+_T = TypeVar("_T")
+
+MINOR_VERSION: Final = 0
+MAX_RECORD_BYTES: Final = 256 * 1024 * 1024
+"""Limit on a record split over frames: eight times the largest request body."""
+
+_PART_BYTES: Final = 4096
+"""Room for nearly every part; it grows for a longer one."""
+
+_MAX_OFFSET_NS = 2**62
+"""146 years; larger would overflow the arithmetic of a replay."""
+
+
+class Kind(IntEnum):
+    """
+    Frame types of format v1; 128 and above are private.
+    """
+
+    HEADER = 1
+    REQUEST = 2
+    RESPONSE = 3
+    EVENT = 4
+    BODY = 5
+    NOTE = 6
+    END = 7
+
+
+_KNOWN = frozenset(Kind)
+
+_FOLLOWERS: Final[dict[Kind | None, set[Kind]]] = {
+    None: {Kind.HEADER},
+    Kind.HEADER: {Kind.REQUEST},
+    Kind.REQUEST: {Kind.RESPONSE},
+    Kind.RESPONSE: {Kind.EVENT, Kind.BODY, Kind.END},
+    Kind.EVENT: {Kind.EVENT, Kind.END},
+    Kind.BODY: {Kind.BODY, Kind.END},
+}
+"""The order of a file. A NOTE may stand anywhere before the END."""
+
+_UNDECODABLE = (ValueError, TypeError, LookupError, msgpack.UnpackException)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """
+    What a file says about itself.
+    """
+
+    minor: int = MINOR_VERSION
+    recorded_at: str | None = None
+    """Wall clock at the start, ISO 8601 in UTC; information only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """
+    The last record: the ending, and what a listing wants without reading it all.
+    """
+
+    ending: Ending
+    part_count: int
+    body_bytes: int
+    summary: dict[str, Any]
+    """Provider words: ``model``, ``stop_reason``, ``usage``; only those known."""
+
+
+Record: TypeAlias = Header | Request | Response | Part | End
+
+
+class TapeWriter:
+    """
+    Packs the records of one interaction in the order of the file.
+
+    Takes clean values only: the types are made by the redactor and nowhere else,
+    so that nothing that was not redacted can be packed.
+    """
+
+    def __init__(self) -> None:
+        self._frames = FrameWriter()
+        # Made once, because there are so many parts; the head can be much longer
+        # than they are, and would leave its room behind.
+        self._pack_part = msgpack.Packer(buf_size=_PART_BYTES).pack
+        self._part_count = 0
+        self._body_bytes = 0
+        self._part_kind = Kind.BODY
+
+    def header(self, header: Header) -> bytes:
+        """
+        Pack what the file says about itself; the magic is the caller's to write.
+        """
+        fields: dict[str, Any] = {"minor": header.minor}
+        if header.recorded_at is not None:
+            fields["recorded_at"] = header.recorded_at
+        return self._pack(Kind.HEADER, fields)
+
+    def request(self, request: CleanRequest) -> bytes:
+        """
+        Pack the request.
+        """
+        fields = {
+            "body": request.body,
+            "headers": request.headers,
+            "method": request.method,
+            "target": request.target,
+        }
+        return self._pack(Kind.REQUEST, fields)
+
+    def response(self, response: CleanResponse) -> bytes:
+        """
+        Pack the response's head; its media type decides what its parts are.
+        """
+        if response.is_event_stream:
+            self._part_kind = Kind.EVENT
+        fields = {
+            "headers": response.headers,
+            "offset_ns": response.offset_ns,
+            "reason": response.reason,
+            "status": response.status,
+        }
+        return self._pack(Kind.RESPONSE, fields)
+
+    def parts(self, offset_ns: int, raws: list[CleanBytes]) -> bytes:
+        """
+        Pack the events, or the chunk, that came whole at one time.
+        """
+        kind = self._part_kind
+        frames = []
+        for raw in raws:
+            frames.append(self._frames.pack(kind, self._pack_part((offset_ns, raw))))
+            self._body_bytes += len(raw)
+        self._part_count += len(raws)
+        packed = b"".join(frames)
+        self._frames.account(packed)
+        return packed
+
+    def end(self, ending: Ending, summary: dict[str, Any]) -> bytes:
+        """
+        Pack the ending and the trailer; nothing may be packed after it.
+        """
+        fields = {
+            "body_bytes": self._body_bytes,
+            "detail": ending.detail,
+            "offset_ns": ending.offset_ns,
+            "parts": self._part_count,
+            "reason": ending.reason.value,
+            "sha256": self._frames.digest,
+            "summary": summary,
+        }
+        return self._frames.pack(Kind.END, _packb(fields)) + self._frames.trailer()
+
+    def _pack(self, kind: Kind, fields: dict[str, Any]) -> bytes:
+        packed = self._frames.pack(kind, _packb(fields))
+        self._frames.account(packed)
+        return packed
+
+
+class TapeReader:
+    """
+    Finds the records in the bytes of a file; feed it blocks as they are read.
+    """
+
+    def __init__(self) -> None:
+        self.frames = FrameReader()
+        self.end: End | None = None
+        self.end_offset = 0
+        """Position of the END frame in the file; 0 while there is none."""
+        self._previous: Kind | None = None
+        self._split: list[Frame] = []
+        self._part_count = 0
+        self._body_bytes = 0
+
+    def feed(self, block: bytes) -> Iterator[Record]:
+        """
+        Take the next bytes of the file and yield the records that are whole now.
+
+        What follows the END record is not looked at.
+
+        Raises:
+            NotACassetteError: The file does not begin with the magic.
+            UnsupportedVersionError: It needs a later reader.
+            DamagedCassetteError: A frame verifies but does not hold what its type
+                says, or stands where it can't, or the END record disagrees with
+                what came before it.
+        """
+        if self.end is not None:
+            return
+        for frame in self.frames.feed(block):
+            if (record := self._find_record(frame)) is None:
+                continue
+            if isinstance(record, End):
+                self.end = record
+                self.end_offset = frame.offset
+            yield record
+            if self.end is not None:
+                return
+
+    def _find_record(self, frame: Frame) -> Record | None:
+        if self._split and self._split[0].kind != frame.kind:
+            reason = f"frame type {frame.kind} within a split record"
+            raise DamagedCassetteError(reason, offset=frame.offset)
+        if frame.kind not in _KNOWN:
+            if frame.flags & Flags.CRITICAL:
+                reason = f"it needs a later streamtape: frame type {frame.kind}"
+                raise UnsupportedVersionError(reason)
+            return None
+        self._split.append(frame)
+        if sum(len(piece.payload) for piece in self._split) > MAX_RECORD_BYTES:
+            raise DamagedCassetteError("a record is too long", offset=frame.offset)
+        if frame.flags & Flags.MORE:
+            return None
+        payload = b"".join([piece.payload for piece in self._split])
+        self._split = []
+        kind = Kind(frame.kind)
+        if kind is not Kind.NOTE:
+            if kind not in _FOLLOWERS[self._previous]:
+                reason = f"a {kind.name} frame can't stand here"
+                raise DamagedCassetteError(reason, offset=frame.offset)
+            self._previous = kind
+        try:
+            return self._decode(kind, payload)
+        except _UNDECODABLE as error:
+            reason = f"a {kind.name} frame does not hold what it should"
+            raise DamagedCassetteError(reason, offset=frame.offset) from error
+
+    def _decode(self, kind: Kind, payload: bytes) -> Record | None:
+        value = _unpackb(payload)
+        if kind is Kind.NOTE:
+            return None
+        if kind in (Kind.EVENT, Kind.BODY):
+            part = Part(_offset(value[0]), _typed(value[1], bytes))
+            self._part_count += 1
+            self._body_bytes += len(part.raw)
+            return part
+        fields = _typed(value, dict)
+        match kind:
+            case Kind.HEADER:
+                recorded_at = fields.get("recorded_at")
+                if recorded_at is not None:
+                    recorded_at = _typed(recorded_at, str)
+                return Header(
+                    minor=_typed(fields["minor"], int), recorded_at=recorded_at
+                )
+            case Kind.REQUEST:
+                return Request(
+                    method=_typed(fields["method"], str),
+                    target=_typed(fields["target"], str),
+                    headers=_pairs(fields["headers"]),
+                    body=_typed(fields["body"], bytes),
+                )
+            case Kind.RESPONSE:
+                return Response(
+                    status=_status(fields["status"]),
+                    reason=_typed(fields["reason"], str),
+                    headers=_pairs(fields["headers"]),
+                    offset_ns=_offset(fields["offset_ns"]),
+                )
+            case _:
+                return self._decode_end(fields)
+
+    def _decode_end(self, value: dict[str, Any]) -> End:
+        end = _decode_end(value)
+        counted = (self._part_count, self._body_bytes, self.frames.digest_before())
+        if counted != (end.part_count, end.body_bytes, value["sha256"]):
+            message = "the END frame disagrees with the frames before it"
+            raise ValueError(message)
+        return end
+
+
+def find_end(frame: bytes) -> End | None:
+    """
+    Read an END frame on its own, or return None where the bytes are none.
+
+    For listings: what stands before it in the file is not looked at.
+    """
+    verified = find_frame(frame)
+    if verified is None or verified.kind != Kind.END:
+        return None
+    if HEAD.size + len(verified.payload) != len(frame):
+        return None
+    try:
+        return _decode_end(_typed(_unpackb(verified.payload), dict))
+    except _UNDECODABLE:
+        return None
+
+
+def _decode_end(value: dict[str, Any]) -> End:
+    reason = EndReason(value["reason"])
+    if reason is EndReason.TORN:
+        message = "a file with an END isn't torn"
+        raise ValueError(message)
+    ending = Ending(
+        reason=reason,
+        offset_ns=_offset(value["offset_ns"]),
+        detail=_typed(value["detail"], str),
+    )
+    return End(
+        ending=ending,
+        part_count=_typed(value["parts"], int),
+        body_bytes=_typed(value["body_bytes"], int),
+        summary=_typed(value["summary"], dict),
+    )
+
+
+def _unpackb(payload: bytes) -> Any:
+    return msgpack.unpackb(payload, strict_map_key=True, max_ext_len=0)
+
+
+def _packb(value: object) -> bytes:
+    packed: bytes = msgpack.packb(value)
+    return packed
+
+
+def _typed(value: object, kind: type[_T]) -> _T:
+    if type(value) is not kind:
+        message = f"expected {kind.__name__}, got {type(value).__name__}"
+        raise TypeError(message)
+    return value
+
+
+def _offset(value: object) -> int:
+    offset = _typed(value, int)
+    if not 0 <= offset < _MAX_OFFSET_NS:
+        message = f"an offset can't be {offset} ns"
+        raise ValueError(message)
+    return offset
+
+
+def _status(value: object) -> int:
+    status = _typed(value, int)
+    if not 200 <= status <= 999:
+        message = f"a status can't be {status}"
+        raise ValueError(message)
+    return status
+
+
+def _pairs(value: object) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for name, text in _typed(value, list):
+        if any(char in name + text for char in "\r\n\0"):
+            message = "a header can't hold a line break"
+            raise ValueError(message)
+        pairs.append((_typed(name, str), _typed(text, str)))
+    return tuple(pairs)

@@ -1,0 +1,124 @@
+"""
+Cassettes on their way to a replay: verified whole, and small ones kept in memory.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+from streamtape.core.model import Ending, Part, Response
+from streamtape.errors import CassetteNotFoundError
+from streamtape.library.reader import CassetteReader, read_cassette
+
+_KEPT_FILE_BYTES: Final = 1024 * 1024
+"""A longer file is read from the disk as it is played, in constant memory."""
+
+_KEPT_BYTES: Final = 64 * 1024 * 1024
+"""Bound on all files in memory: a thousand answers of an agent."""
+
+Stamp: TypeAlias = tuple[int, ...]
+
+
+class Playable(Protocol):
+    """
+    What a replay needs of a cassette that is sound to its end, or torn.
+    """
+
+    @property
+    def response(self) -> Response | None:
+        """
+        The head; None where the recorder was killed before it came.
+        """
+
+    @property
+    def ending(self) -> Ending:
+        """
+        How the response ended; call it when all parts were read.
+        """
+
+    def parts(self) -> Iterator[Part]:
+        """
+        Yield the parts of the body, once.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    response: Response | None
+    body: tuple[Part, ...]
+    ending: Ending
+
+    def parts(self) -> Iterator[Part]:
+        return iter(self.body)
+
+
+class CassetteCache:
+    """
+    Opens cassettes; each file is read whole once, and again only if it has changed.
+
+    For use by one thread.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Path, tuple[Stamp, _Kept]] = OrderedDict()
+        self.kept_bytes = 0
+        """Size of the files that are in memory now."""
+        self._verified: dict[Path, Stamp] = {}
+
+    def open(self, path: Path) -> AbstractContextManager[Playable]:
+        """
+        Return a cassette to play within a ``with`` block.
+
+        Raises:
+            CassetteError: It is damaged, or is no cassette.
+        """
+        stamp = stamp_of(path)
+        if not stamp:
+            raise CassetteNotFoundError("there is no such cassette", path=path)
+        if stamp[-1] > _KEPT_FILE_BYTES:
+            self._verify(path, stamp)
+            return CassetteReader(path)
+        stamp_then, kept = self._kept.get(path, (None, None))
+        if kept is None or stamp_then != stamp:
+            cassette = read_cassette(path)
+            kept = _Kept(cassette.response, cassette.parts, cassette.ending)
+            self._keep(path, stamp, kept)
+        self._kept.move_to_end(path)
+        return nullcontext(kept)
+
+    def _keep(self, path: Path, stamp: Stamp, kept: _Kept) -> None:
+        if path in self._kept:
+            self._drop(path)
+        self._kept[path] = stamp, kept
+        self.kept_bytes += stamp[-1]
+        while self.kept_bytes > _KEPT_BYTES:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, path: Path) -> None:
+        stamp, _ = self._kept.pop(path)
+        self.kept_bytes -= stamp[-1]
+
+    def _verify(self, path: Path, stamp: Stamp) -> None:
+        if self._verified.get(path) != stamp:
+            with CassetteReader(path) as reader:
+                for _ in reader.parts():
+                    pass
+            self._verified[path] = stamp
+
+
+def stamp_of(path: Path) -> Stamp:
+    """
+    Return what tells that a file or folder has changed; its size comes last.
+
+    Empty where there is no such path.
+    """
+    try:
+        status = path.lstat()
+    except OSError:
+        return ()
+    return (status.st_ino, status.st_mtime_ns, status.st_size)

@@ -1,0 +1,259 @@
+"""
+Reading one cassette from its file, in bounded memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+from streamtape.core.cassette import Cassette
+from streamtape.core.frames import (
+    HEAD,
+    MAX_PAYLOAD_BYTES,
+    TRAILER,
+    TRAILER_MAGIC,
+    find_later_frame,
+)
+from streamtape.core.model import Ending, EndReason, Part, Request, Response
+from streamtape.core.tape import End, Header, Record, TapeReader, find_end
+from streamtape.errors import (
+    CassetteError,
+    CassetteNotFoundError,
+    DamagedCassetteError,
+    NotACassetteError,
+)
+
+_BLOCK_BYTES: Final = 256 * 1024
+
+
+class CassetteReader:
+    """
+    An open cassette whose parts are read as they are asked for.
+
+    A file that simply stops is *torn*: its parts are given, and the ending says
+    TORN. A file whose bytes go on behind a bad place is *damaged*: an error.
+
+    Args:
+        path: A ``.tape`` file, or the ``.part`` of a recording that has not ended.
+
+    Raises:
+        CassetteNotFoundError: There is no such file.
+        NotACassetteError: It is no regular file, or holds something else.
+        UnsupportedVersionError: It needs a later streamtape.
+        DamagedCassetteError: It is damaged before the body begins.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.request: Request
+        self.response: Response | None = None
+        self.recorded_at: str | None = None
+        self._last_offset_ns = 0
+        self._file = _open_regular(path)
+        self._tape = TapeReader()
+        self._records = self._read_records()
+        try:
+            self._first_part = self._read_head()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def parts(self) -> Iterator[Part]:
+        """
+        Yield the parts of the body, once, in their order.
+
+        Raises:
+            DamagedCassetteError: A part does not verify although the file goes on.
+        """
+        if self._first_part is None:
+            return
+        yield self._first_part
+        for record in self._records:
+            if isinstance(record, Part):
+                self._last_offset_ns = record.offset_ns
+                yield record
+
+    @property
+    def end(self) -> End | None:
+        """
+        The END record; None until all parts were read, and in a torn file.
+        """
+        return self._tape.end
+
+    @property
+    def ending(self) -> Ending:
+        """
+        How the response ended; call it when all parts were read.
+        """
+        if self.end is not None:
+            return self.end.ending
+        return Ending(
+            reason=EndReason.TORN,
+            offset_ns=self._last_offset_ns,
+            detail="the recorder was stopped before it could write the end",
+        )
+
+    def close(self) -> None:
+        """
+        Close the file; may be called twice.
+        """
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read_head(self) -> Part | None:
+        """
+        Read all that comes before the body, and the first part, if there is one.
+        """
+        request: Request | None = None
+        for record in self._records:
+            match record:
+                case Header():
+                    self.recorded_at = record.recorded_at
+                case Request():
+                    request = self.request = record
+                case Response():
+                    self.response = record
+                    self._last_offset_ns = record.offset_ns
+                case Part():
+                    self._last_offset_ns = record.offset_ns
+                    return record
+        if request is None:
+            reason = "not a usable cassette: it ends before its request does"
+            raise NotACassetteError(reason, path=self.path)
+        return None
+
+    def _read_records(self) -> Iterator[Record]:
+        frames = self._tape.frames
+        try:
+            while block := self._file.read(_BLOCK_BYTES):
+                yield from self._tape.feed(block)
+                if frames.fault is not None or self.end is not None:
+                    break
+            self._check_tail()
+        except CassetteError as error:
+            error.path = self.path
+            raise
+
+    def _check_tail(self) -> None:
+        """
+        Tell a torn tail, which is played, from damage, which is refused.
+        """
+        frames = self._tape.frames
+        frames.check_ended_in_magic()
+        tail = frames.pending + self._file.read(_BLOCK_BYTES)
+        if self.end is not None:
+            _check_trailer(tail, self._tape.end_offset, frames.offset)
+            return
+        if not tail or (_is_torn(tail) and not self._ends_in_trailer()):
+            return
+        reason = frames.fault.reason if frames.fault else "its length is wrong"
+        raise DamagedCassetteError(reason, offset=frames.offset)
+
+    def _ends_in_trailer(self) -> bool:
+        self._file.seek(0, os.SEEK_END)
+        size = self._file.tell()
+        self._file.seek(max(0, size - len(TRAILER_MAGIC)))
+        return self._file.read() == TRAILER_MAGIC
+
+
+def read_cassette(path: Path | str) -> Cassette:
+    """
+    Read a whole cassette into memory.
+
+    Raises:
+        CassetteError: As :class:`CassetteReader` and its parts do.
+    """
+    path = Path(path)
+    with CassetteReader(path) as reader:
+        parts = tuple(reader.parts())
+        return Cassette(
+            name=path.name.removesuffix(".tape"),
+            request=reader.request,
+            response=reader.response,
+            parts=parts,
+            ending=reader.ending,
+            recorded_at=reader.recorded_at,
+        )
+
+
+def read_end(path: Path) -> End | None:
+    """
+    Return the END record without reading the body, or None if there is none.
+
+    A shortcut for listings: it looks where the trailer points and verifies what
+    stands there, but not what comes before.
+    """
+    with _open_regular(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TRAILER.size))
+        trailer = file.read()
+        if len(trailer) < TRAILER.size:
+            return None
+        position, magic = TRAILER.unpack(trailer)
+        end_size = size - TRAILER.size - position
+        if magic != TRAILER_MAGIC or not 0 < end_size <= HEAD.size + MAX_PAYLOAD_BYTES:
+            return None
+        file.seek(position)
+        return find_end(file.read(end_size))
+
+
+def _is_torn(tail: bytes) -> bool:
+    """
+    Whether a tail is less than one frame, and nothing or zeros behind it.
+
+    Zeros stand where a file had grown but its last bytes were lost with the power.
+    """
+    written = tail.rstrip(b"\0")
+    if len(written) >= HEAD.size:
+        size = HEAD.unpack_from(written)[0]
+        if not len(written) - HEAD.size < size <= MAX_PAYLOAD_BYTES:
+            return False
+    return find_later_frame(written) is None
+
+
+def _check_trailer(tail: bytes, end_offset: int, tail_offset: int) -> None:
+    """
+    Behind the END frame there may be its trailer, or what was written of it.
+    """
+    if len(tail) > TRAILER.size:
+        reason = "bytes follow its end"
+        raise DamagedCassetteError(reason, offset=tail_offset + TRAILER.size)
+    if not TRAILER.pack(end_offset, TRAILER_MAGIC).startswith(tail):
+        raise DamagedCassetteError("its trailer is wrong", offset=tail_offset)
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """
+    Open a file that is one: a fifo would block, a link may lead anywhere.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError as error:
+        raise CassetteNotFoundError("there is no such cassette", path=path) from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            reason = "a symbolic link, which is not followed; name the file itself"
+        else:
+            reason = f"can't be read: {error.strerror}"
+        raise NotACassetteError(reason, path=path) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotACassetteError("not a file", path=path)
+    return os.fdopen(descriptor, "rb", buffering=0)

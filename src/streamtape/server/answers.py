@@ -1,0 +1,87 @@
+"""
+Answers of our own: errors in the API's shape, preflights, status.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from streamtape.errors import CassetteError, MissError, RequestError, StreamtapeError
+
+TOLD = "x-streamtape"
+"""On every answer: what became of the request."""
+
+TOLD_CASSETTE = "x-streamtape-cassette"
+"""On every hit: the name of the cassette."""
+
+
+def error_answer(error: StreamtapeError) -> web.Response:
+    """
+    Turn an error of ours into an answer that an SDK shows and does not retry.
+
+    What the network may mend by itself is left to the SDK's own retries.
+    """
+    status, told = 500, "error"
+    if isinstance(error, RequestError):
+        status = error.status
+        told = "miss" if isinstance(error, MissError) else "error"
+    headers = {TOLD: told}
+    if status not in (502, 504):
+        headers["x-should-retry"] = "false"
+    return json_answer(error_body(error), status=status, headers=headers)
+
+
+def error_body(error: StreamtapeError) -> str:
+    """
+    The API's error envelope as JSON.
+    """
+    error_type = error.error_type if isinstance(error, RequestError) else "api_error"
+    message = str(error)
+    if isinstance(error, CassetteError):
+        message = f"streamtape can't replay this: {message}"
+    envelope = {"type": "error", "error": {"type": error_type, "message": message}}
+    return json.dumps(envelope, ensure_ascii=False)
+
+
+def json_answer(
+    body: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """
+    Make an answer of ours with a JSON body.
+    """
+    return web.Response(
+        text=body,
+        status=status,
+        content_type="application/json",
+        headers={"x-content-type-options": "nosniff", **(headers or {})},
+    )
+
+
+def preflight_answer(request: web.BaseRequest) -> web.Response:
+    """
+    Answer an OPTIONS request: whatever a page of a loopback origin asks for.
+    """
+    method, names = (
+        request.headers.get(f"Access-Control-Request-{asked}", "*")
+        for asked in ("Method", "Headers")
+    )
+    headers = {
+        TOLD: "local",
+        "Access-Control-Max-Age": "600",
+        "Access-Control-Allow-Methods": method,
+        "Access-Control-Allow-Headers": names,
+    }
+    return web.Response(status=204, headers=headers)
+
+
+def add_cors(response: web.StreamResponse, origin: str | None) -> None:
+    """
+    Let a page of a loopback origin, which the guard has checked, read an answer.
+    """
+    if origin is not None:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "*"
+        response.headers["Vary"] = "Origin"

@@ -1,0 +1,117 @@
+"""
+Which requests are let in: the checks before anything else happens.
+
+A local proxy is within reach of every page in the developer's browser, so a
+request has to name this server exactly, come from no foreign page, and ask for a
+path of ours and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from streamtape.errors import RefusedRequestError
+
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_HTTP_PORT = 80
+"""Clients leave it out of the Host header."""
+
+_PATH_DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+
+
+def check_request(
+    *,
+    method: str,
+    target: str,
+    hosts: Sequence[str],
+    port: int,
+    origin: str | None,
+    fetch_site: str | None,
+) -> None:
+    """
+    Let a request pass, or say why not.
+
+    Args:
+        target: The request target exactly as on the wire.
+        hosts: All values of the Host header.
+        port: The port that this server listens on.
+        origin: The Origin header, if there is one.
+        fetch_site: The Sec-Fetch-Site header, if there is one.
+
+    Raises:
+        RefusedRequestError: It is not for us, or comes from a foreign page.
+    """
+    _check_target(method, target)
+    allowed = {f"{host}:{port}" for host in _LOOPBACK_HOSTS}
+    if port == _HTTP_PORT:
+        allowed |= _LOOPBACK_HOSTS
+    if len(hosts) != 1 or hosts[0].lower() not in allowed:
+        named = ", ".join(hosts) or "none"
+        message = (
+            f"Host {named!r} is not this proxy, which is 127.0.0.1:{port}; "
+            "set the client's base URL to http://127.0.0.1:" + str(port)
+        )
+        raise _forbidden(message)
+    if origin is not None and not is_loopback_origin(origin):
+        message = f"pages of {origin!r} may not use this proxy, only loopback ones"
+        raise _forbidden(message)
+    if fetch_site == "cross-site" and origin is None:
+        message = "a page of another site may not use this proxy"
+        raise _forbidden(message)
+
+
+def is_loopback_origin(origin: str) -> bool:
+    """
+    Whether a page of this origin is the developer's own.
+    """
+    try:
+        parts = urlsplit(origin)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    has_more = parts.path or parts.query or parts.fragment or parts.username
+    is_loopback = host in ("localhost", "127.0.0.1", "::1")
+    return parts.scheme in ("http", "https") and is_loopback and not has_more
+
+
+def explain_base_url(path: str) -> str | None:
+    """
+    Say what is wrong with the base URL that leads to such a path, or None.
+
+    Some clients add ``/v1`` to their base URL and some want it in there.
+    """
+    if path.startswith("/v1/v1/"):
+        return (
+            f"{path}: /v1 is there twice; this client adds it by itself, "
+            "so leave it out of the base URL"
+        )
+    if path in ("/messages", "/messages/count_tokens", "/messages/batches"):
+        return (
+            f"{path}: /v1 is missing; this client doesn't add it by itself, "
+            "so end the base URL in /v1"
+        )
+    return None
+
+
+def _check_target(method: str, target: str) -> None:
+    if method == "CONNECT" or not target.startswith("/"):
+        message = (
+            "this is no forward proxy: set the client's base URL to this address, "
+            "not HTTP_PROXY"
+        )
+        raise _malformed(message)
+    path = target.partition("?")[0]
+    if target.startswith(("//", "/\\")) or _PATH_DOTS.search(path):
+        message = f"the path {path!r} could lead elsewhere; name it in full"
+        raise _malformed(message)
+
+
+def _forbidden(message: str) -> RefusedRequestError:
+    return RefusedRequestError(message, status=403, error_type="permission_error")
+
+
+def _malformed(message: str) -> RefusedRequestError:
+    return RefusedRequestError(message, status=400, error_type="invalid_request_error")

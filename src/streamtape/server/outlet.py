@@ -1,0 +1,165 @@
+"""
+The client's side of one answer: its head, its bytes, and how it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from aiohttp import HttpVersion11, web
+
+from streamtape.core.model import EndReason
+
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+_BODILESS = frozenset({204, 304})
+
+_UNSENT_POLL_S: Final = 0.001
+
+
+class Outlet:
+    """
+    Writes an answer straight to the connection, without a turn of the loop.
+
+    Bodies are chunked, so that a break can be told from an end.
+
+    Args:
+        rewrite: A change to the whole body, which is then held back to its end;
+            None to send every byte at once as it is.
+    """
+
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        response: web.StreamResponse,
+        *,
+        rewrite: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        self.response = response
+        self._rewrite = rewrite
+        self._held: list[bytes] = []
+        self._request = request
+        self._protocol = request.protocol
+        self._transport = request.transport
+        self._is_chunked = (
+            request.version >= HttpVersion11 and response.status not in _BODILESS
+        )
+
+    async def start(self) -> None:
+        """
+        Send the head. Does not give up control to the loop.
+        """
+        if self._is_chunked:
+            self.response.enable_chunked_encoding()
+        await self.response.prepare(self._request)
+
+    def write(self, data: bytes) -> None:
+        """
+        Send bytes of the body; dropped when the client has gone.
+        """
+        if self._rewrite is None:
+            self._send(data)
+        else:
+            self._held.append(data)
+
+    @property
+    def has_room(self) -> bool:
+        """
+        Whether the client keeps up; if not, await :meth:`drain`.
+        """
+        return not self._protocol.writing_paused
+
+    async def drain(self) -> None:
+        """
+        Wait until the client has taken most of what was written.
+        """
+        with contextlib.suppress(ConnectionError):
+            await self._request.writer.drain()
+
+    async def finish(self, reason: EndReason) -> None:
+        """
+        End the answer as the recorded one ended.
+
+        COMPLETE and UPSTREAM_EOF end by the framing, UPSTREAM_RESET by a reset,
+        everything else by a connection that closes within the body.
+        """
+        if self._rewrite is not None:
+            self._send(self._rewrite(b"".join(self._held)))
+        if reason in (EndReason.COMPLETE, EndReason.UPSTREAM_EOF):
+            with contextlib.suppress(ConnectionError):
+                await self.response.write_eof()
+            return
+        # An unchunked body has no end of its own: only a reset can be told from it.
+        if reason is EndReason.UPSTREAM_RESET or not self._is_chunked:
+            await self._reset()
+        elif self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """
+        Close the connection now, whatever of the answer is still to be sent.
+        """
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _send(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing() or not data:
+            return
+        if self._is_chunked:
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            transport.write(data)
+
+    async def _reset(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        # What was written arrives first: a reset throws away what is on its way.
+        transport.set_write_buffer_limits(high=0)
+        await self.drain()
+        connection = transport.get_extra_info("socket")
+        # The system tells no event when the last byte has been taken, hence the noqa.
+        while not transport.is_closing() and _count_unsent(connection.fileno()):  # noqa: ASYNC110
+            await asyncio.sleep(_UNSENT_POLL_S)
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        transport.abort()
+
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+    def _count_unsent(descriptor: int) -> int:
+        """
+        Count the bytes that the other side's system hasn't taken yet.
+        """
+        counted = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(counted, sys.byteorder)
+
+else:
+
+    def _count_unsent(descriptor: int) -> int:
+        """
+        Systems that can't tell lose what is on its way to a slow client.
+        """
+        return 0
+
+
+def head(
+    status: int, reason: str, headers: Iterable[tuple[str, str]]
+) -> web.StreamResponse:
+    """
+    Make the head of an answer; names that occur more than once stay so.
+    """
+    response = web.StreamResponse(status=status, reason=reason or None)
+    for name, value in headers:
+        response.headers.add(name, value)
+    return response

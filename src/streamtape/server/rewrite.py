@@ -1,0 +1,33 @@
+"""
+The one change that is made to a body: batch results are fetched through us.
+
+A batch names the absolute URL of its results, and both SDKs follow it with the key,
+whatever their base URL is. Left alone, a replay would leave the machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from streamtape.core.model import Headers, media_type
+
+_RESULTS_URL = re.compile(
+    rb'("results_url"\s*:\s*")https?://[^"]*?(/v1/messages/batches/[^"]*")'
+)
+
+
+def find_rewrite(
+    path: str, headers: Headers, *, own_url: str
+) -> Callable[[bytes], bytes] | None:
+    """
+    Return the change to make to a whole body, or None to leave it alone.
+
+    Args:
+        headers: Those of the response.
+        own_url: This server's base URL as the client knows it.
+    """
+    is_batch = path.startswith("/v1/messages/batches")
+    if not is_batch or media_type(headers) != "application/json":
+        return None
+    return lambda body: _RESULTS_URL.sub(rb"\1" + own_url.encode() + rb"\2", body)

@@ -1,0 +1,241 @@
+"""
+A server in a thread of its own: sockets, start and stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import shlex
+import socket
+import tempfile
+import threading
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+
+from streamtape.core.modes import RecordMode
+from streamtape.errors import UsageError
+from streamtape.library.folder import Library
+from streamtape.server.clock import SystemClock, new_event_loop
+from streamtape.server.config import Config, check_upstream, default_upstream
+from streamtape.server.exchanges import Exchanges
+from streamtape.server.face import Face
+from streamtape.server.upstream import Upstream
+
+DUMMY_KEY: Final = "streamtape-replays-without-a-key"
+
+_STOP_LIMIT_S = 0.5
+"""
+How long answers that still run may take to end when the server stops; aiohttp waits
+for it twice.
+"""
+
+_quiet = logging.getLogger(f"{__name__}.aiohttp")
+# aiohttp's own log lines quote requests, keys included.
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+
+class RunningServer:
+    """
+    A proxy with a thread and an event loop of its own, for sync and async code alike.
+
+    A context manager; the server listens once it is entered, and when it is left
+    everything that was recorded is on the disk.
+
+    Args:
+        config: What to serve.
+
+    Raises:
+        UsageError: On entering: the port is taken, the library is no folder or
+            can't be written to, or the upstream can't be one.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.base_url = ""
+        """What to set as a client's base URL, without ``/v1``."""
+        self.tally: dict[str, int] = {}
+        """How many requests were replayed, recorded, forwarded or missed."""
+        self._loop: asyncio.AbstractEventLoop
+        self._stopping: asyncio.Event
+        self._started = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(
+            target=self._run, name="streamtape", daemon=True
+        )
+
+    @property
+    def env(self) -> dict[str, str]:
+        """
+        What to add to the environment of a program that is to use this server.
+        """
+        return environment(self.base_url, replays=self.config.mode is RecordMode.NONE)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._started.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """
+        End all answers and write all recordings to the disk; may be called twice.
+        """
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(self._serve())
+        except BaseException as error:
+            self._error = error
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        sockets = listen(self.config.port)
+        port: int = sockets[0].getsockname()[1]
+        async with contextlib.AsyncExitStack() as stack:
+            for bound in sockets:
+                stack.callback(bound.close)
+            exchanges = await self._open_exchanges(stack, port)
+            face = Face(exchanges, port=lambda: port)
+            server = web.Server(
+                face.handle,
+                handler_cancellation=True,
+                auto_decompress=False,
+                logger=_quiet,
+                access_log=None,
+            )
+            runner = web.ServerRunner(server, shutdown_timeout=_STOP_LIMIT_S)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            for bound in sockets:
+                await web.SockSite(runner, bound).start()
+            self.base_url = f"http://127.0.0.1:{port}"
+            self._started.set()
+            await self._stopping.wait()
+            exchanges.stop()
+            self.tally = exchanges.tally
+
+    async def _open_exchanges(
+        self, stack: contextlib.AsyncExitStack, port: int
+    ) -> Exchanges:
+        config = self.config
+        library = Library(config.cassettes)
+        check_library(library, config.mode)
+        await asyncio.to_thread(library.refresh)
+        upstream = None
+        if config.mode is not RecordMode.NONE:
+            base_url = config.upstream or default_upstream(port=port)
+            upstream = Upstream(
+                check_upstream(base_url, port=port), idle_limit_ns=config.idle_limit_ns
+            )
+            stack.push_async_callback(upstream.close)
+        exchanges = Exchanges(config, library, upstream, SystemClock())
+        stack.push_async_callback(asyncio.to_thread, exchanges.close)
+        return exchanges
+
+
+def environment(base_url: str, *, replays: bool) -> dict[str, str]:
+    """
+    Return the variables that lead a program's SDK to a server of ours.
+
+    Args:
+        replays: Whether no real key is needed; a dummy one then takes its place,
+            because SDKs refuse to start without any.
+    """
+    listed = ",".join(os.environ.get(name, "") for name in ("NO_PROXY", "no_proxy"))
+    hosts = [*listed.split(","), "127.0.0.1", "localhost"]
+    no_proxy = ",".join(dict.fromkeys(filter(None, map(str.strip, hosts))))
+    env = {"ANTHROPIC_BASE_URL": base_url, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
+    if replays:
+        env["ANTHROPIC_API_KEY"] = DUMMY_KEY
+    return env
+
+
+def listen(port: int) -> list[socket.socket]:
+    """
+    Listen on the loopback interface: IPv4, and IPv6 where there is one.
+
+    Raises:
+        UsageError: The port is taken, or may not be used.
+    """
+    sockets = [_bind(socket.AF_INET, "127.0.0.1", port)]
+    with contextlib.suppress(UsageError, OSError):
+        # Some clients resolve localhost to the IPv6 address alone.
+        sockets.append(_bind(socket.AF_INET6, "::1", sockets[0].getsockname()[1]))
+    return sockets
+
+
+def check_library(library: Library, mode: RecordMode) -> None:
+    """
+    Find out at the start what would otherwise fail in the middle.
+
+    Raises:
+        UsageError: The library is no folder, isn't there to replay from, or can't
+            be read or written to.
+    """
+    folder = library.folder
+    try:
+        if folder.exists() and not folder.is_dir():
+            message = f"{folder}: expected a folder of cassettes, and this is a file"
+            raise UsageError(message)
+        if mode is RecordMode.NONE and not folder.is_dir():
+            message = (
+                f"{folder}: there is no such folder; record first, with "
+                f"streamtape record --cassettes {shlex.quote(str(folder))}"
+            )
+            raise UsageError(message)
+        if mode not in (RecordMode.NONE, RecordMode.PASSTHROUGH):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # It has no name, so that recorders in one folder don't meet in it.
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        if folder.is_dir():
+            os.scandir(folder).close()
+    except OSError as error:
+        needs = "read" if mode is RecordMode.NONE else "written to"
+        message = f"{folder}: can't be {needs}: {error.strerror}"
+        raise UsageError(message) from error
+
+
+def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":
+        # Elsewhere this would let two servers take one port.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(1024)
+    except OverflowError as error:
+        bound.close()
+        raise UsageError(f"port {port}: expected a number up to 65535") from error
+    except OSError as error:
+        bound.close()
+        message = f"port {port} can't be used: {error.strerror}"
+        if error.errno == errno.EADDRINUSE:
+            message = (
+                f"port {port} is taken; choose another with --port, or 0 for a free one"
+            )
+        raise UsageError(message) from error
+    return bound

@@ -1,0 +1,5 @@
+"""
+The version, apart from everything that imports it.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from helpers import every_split
+from streamtape.core.frames import MAGIC
+from streamtape.core.model import EndReason, Part, Request, Response
+from streamtape.core.recording import Recording
+from streamtape.core.redaction import REDACTED, clean_request
+from streamtape.core.tape import End, Header, TapeReader
+
+STREAM = "text/event-stream; charset=utf-8"
+JSON = "application/json"
+SECRET = "sk-ant-api03-" + "a1B2c3D4e5F6g7H8" * 4
+REQUEST = Request(
+    method="POST",
+    target="/v1/messages?beta=true",
+    headers=(("content-type", JSON), ("x-api-key", SECRET)),
+    body=b'{"model":"claude-one"}',
+)
+START = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1",'
+    b'"type":"message","role":"assistant","model":"claude-one","content":[],'
+    b'"stop_reason":null,"usage":{"input_tokens":10,"output_tokens":1}}}\n\n'
+)
+DELTA = (
+    'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    '"delta":{"type":"text_delta","text":"é🎈"}      }\n\n'
+).encode()
+LAST_DELTA = (
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":'
+    b'"end_turn","stop_sequence":null},"usage":{"output_tokens":25}}\n\n'
+)
+STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+ERROR = (
+    b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error",'
+    b'"message":"Overloaded"}}\n\n'
+)
+WHOLE = [START, DELTA, LAST_DELTA, STOP]
+
+
+def response(content_type: str, status: int = 200) -> Response:
+    return Response(
+        status=status,
+        reason="OK",
+        headers=(("content-type", content_type),),
+        offset_ns=50,
+    )
+
+
+def record(
+    chunks: Iterable[bytes],
+    *,
+    content_type: str = STREAM,
+    reason: EndReason = EndReason.COMPLETE,
+    detail: str = "",
+) -> bytes:
+    """
+    Record chunks that come at 100, 200, 300 ns and so on; the end is at 9999 ns.
+    """
+    recording = Recording(clean_request(REQUEST), recorded_at=None)
+    packed = [recording.begin(response(content_type))]
+    for place, chunk in enumerate(chunks, 1):
+        packed.append(recording.feed(chunk, 100 * place))
+    packed.append(recording.end(reason, 9999, detail=detail))
+    return b"".join(packed)
+
+
+def read(data: bytes) -> tuple[list[Part], End]:
+    *records, end = TapeReader().feed(data)
+    assert isinstance(end, End)
+    return [record for record in records if isinstance(record, Part)], end
+
+
+def raws(data: bytes) -> list[bytes]:
+    return [part.raw for part in read(data)[0]]
+
+
+def summary_of(*chunks: bytes, content_type: str = STREAM) -> dict[str, Any]:
+    return read(record(chunks, content_type=content_type))[1].summary
+
+
+def reason_of(*chunks: bytes, content_type: str = STREAM) -> EndReason:
+    return read(record(chunks, content_type=content_type))[1].ending.reason
+
+
+def test_a_recording_begins_with_all_that_comes_before_the_body() -> None:
+    recording = Recording(clean_request(REQUEST), recorded_at="2026-01-02T03:04:05Z")
+
+    packed = recording.begin(response(STREAM))
+
+    header, request, head = TapeReader().feed(packed)
+    assert packed.startswith(MAGIC)
+    assert header == Header(recorded_at="2026-01-02T03:04:05Z")
+    assert request == clean_request(REQUEST)
+    assert head == response(STREAM)
+
+
+def test_the_same_calls_give_the_same_bytes() -> None:
+    assert record(WHOLE) == record(WHOLE)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
+def test_a_stream_is_kept_as_its_events_however_it_comes(line_end: bytes) -> None:
+    """
+    Byte for byte: padding, line ends, and characters split over chunks.
+    """
+    events = [event.replace(b"\n", line_end) for event in [DELTA, b": ping\n\n", STOP]]
+    # The CR before it ends its line only when something follows.
+    stream = b"".join(events)
+
+    for chunks in every_split(stream):
+        parts, end = read(record(chunks))
+
+        assert [part.raw for part in parts] == events
+        assert end.ending.reason is EndReason.COMPLETE
+        assert (end.part_count, end.body_bytes) == (3, len(stream))
+
+
+def test_an_event_has_the_time_of_the_chunk_that_ended_it() -> None:
+    """
+    Those that came in one read share it.
+    """
+    chunks = [START[:9], START[9:] + DELTA + LAST_DELTA[:5], LAST_DELTA[5:], STOP]
+
+    parts, end = read(record(chunks))
+
+    assert parts == [
+        Part(200, START),
+        Part(200, DELTA),
+        Part(300, LAST_DELTA),
+        Part(400, STOP),
+    ]
+    assert end.ending.offset_ns == 9999
+
+
+def test_each_chunk_gives_what_is_whole_then() -> None:
+    """
+    So that a recorder that is killed leaves what the client saw.
+    """
+    recording = Recording(clean_request(REQUEST), recorded_at=None)
+    before = recording.begin(response(STREAM))
+
+    assert recording.feed(START[:9], 1) == b""
+    before += recording.feed(START[9:] + DELTA[:5], 2)
+
+    assert list(TapeReader().feed(before))[-1] == Part(2, START)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [reason for reason in EndReason if reason not in ("complete", "torn")],
+)
+def test_what_a_cut_leaves_over_is_kept(reason: EndReason) -> None:
+    """
+    With the time of the last chunk, and the reason and its sentence.
+    """
+    data = record([START, DELTA[:-1]], reason=reason, detail="it broke")
+
+    parts, end = read(data)
+
+    assert parts == [Part(100, START), Part(200, DELTA[:-1])]
+    assert (end.ending.reason, end.ending.detail) == (reason, "it broke")
+    assert end.ending.offset_ns == 9999
+
+
+def test_a_body_without_a_chunk_is_recorded() -> None:
+    parts, end = read(record([], reason=EndReason.UPSTREAM_RESET))
+
+    assert (parts, end.part_count, end.body_bytes) == ([], 0, 0)
+
+
+OPENAI = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("chunks", "reason"),
+    [
+        pytest.param(WHOLE, EndReason.COMPLETE, id="message-stop"),
+        pytest.param([START, ERROR], EndReason.COMPLETE, id="error"),
+        pytest.param([ERROR], EndReason.COMPLETE, id="error-alone"),
+        pytest.param([START, DELTA], EndReason.UPSTREAM_EOF, id="no-message-stop"),
+        pytest.param([*WHOLE[:3], STOP[:-1]], EndReason.UPSTREAM_EOF, id="stop-cut"),
+        pytest.param([*WHOLE, b"\n"], EndReason.COMPLETE, id="blank-line-behind"),
+        pytest.param([OPENAI, b"data: [DONE]\n\n"], EndReason.COMPLETE, id="done"),
+        pytest.param([OPENAI], EndReason.COMPLETE, id="foreign-without-done"),
+        pytest.param([OPENAI, b"\n"], EndReason.COMPLETE, id="foreign-blank-line"),
+        pytest.param([OPENAI, b"data: {"], EndReason.UPSTREAM_EOF, id="foreign-cut"),
+        pytest.param([START, b"data: [DONE]\n\n"], EndReason.UPSTREAM_EOF, id="mixed"),
+        pytest.param([], EndReason.UPSTREAM_EOF, id="empty"),
+    ],
+)
+def test_a_stream_is_complete_when_it_said_its_last_word(
+    chunks: list[bytes], reason: EndReason
+) -> None:
+    """
+    Although the body ended by its framing each time.
+    """
+    assert reason_of(*chunks) is reason
+
+
+@pytest.mark.parametrize("content_type", [JSON, "text/plain", "application/x-ndjson"])
+def test_a_plain_body_is_complete_when_its_framing_says_so(content_type: str) -> None:
+    assert reason_of(b'{"a":', content_type=content_type) is EndReason.COMPLETE
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [JSON, "application/json; charset=utf-8", "application/problem+json"],
+)
+def test_a_key_that_is_split_over_the_chunks_of_json_is_redacted(
+    content_type: str,
+) -> None:
+    body = json.dumps({"type": "message", "content": f"it is {SECRET}!"}).encode()
+
+    for chunks in every_split(body):
+        data = record(chunks, content_type=content_type)
+
+        assert raws(data) == [body.replace(SECRET.encode(), REDACTED.encode())]
+
+
+def test_a_held_body_has_the_time_of_its_last_chunk() -> None:
+    parts, _ = read(record([b"{", b"}"], content_type=JSON))
+
+    assert parts == [Part(200, b"{}")]
+
+
+def test_a_long_json_body_is_cut_where_no_key_can_be() -> None:
+    """
+    It isn't held for ever, and no piece begins or ends within a key.
+    """
+    item = json.dumps({"key": SECRET, "text": "word " * 20}).encode() + b","
+    body = b"[" + item * 20_000 + b"{}]"
+    chunks = [body[start : start + 65_521] for start in range(0, len(body), 65_521)]
+
+    data = record(chunks, content_type=JSON)
+
+    pieces = raws(data)
+    assert len(pieces) > 2
+    assert all(piece.endswith(b'"') for piece in pieces[:-1])
+    assert b"".join(pieces) == body.replace(SECRET.encode(), REDACTED.encode())
+
+
+def test_a_long_json_body_without_quotes_is_cut_anywhere() -> None:
+    body = b"[" + b"1," * 1_000_000 + b"1]"
+
+    pieces = raws(record([body[:1_500_000], body[1_500_000:]], content_type=JSON))
+
+    assert len(pieces) == 2
+    assert b"".join(pieces) == body
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/x-ndjson", "application/x-jsonl", "text/plain", ""]
+)
+def test_chunks_of_other_bodies_keep_their_times(content_type: str) -> None:
+    """
+    Byte for byte: what looks like an event isn't cut as one.
+    """
+    chunks = [b'{"a":1}\n\n{"b"', b":2}\n", b"\n"]
+
+    parts, end = read(record(chunks, content_type=content_type))
+
+    assert parts == [Part(100 * place, chunk) for place, chunk in enumerate(chunks, 1)]
+    assert end.summary == {}
+
+
+def test_the_summary_of_a_stream_says_what_a_listing_wants() -> None:
+    assert summary_of(*WHOLE) == {
+        "model": "claude-one",
+        "stop_reason": "end_turn",
+        "usage": {"input_tokens": 10, "output_tokens": 25},
+    }
+
+
+def test_the_summary_of_a_cut_stream_says_what_came() -> None:
+    assert summary_of(START, ERROR) == {
+        "error_type": "overloaded_error",
+        "model": "claude-one",
+        "usage": {"input_tokens": 10, "output_tokens": 1},
+    }
+    assert summary_of(DELTA) == {}
+
+
+MESSAGE = {
+    "type": "message",
+    "model": "claude-one",
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 4},
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        pytest.param(
+            MESSAGE,
+            {name: value for name, value in MESSAGE.items() if name != "type"},
+            id="message",
+        ),
+        pytest.param(
+            {"type": "error", "error": {"type": "rate_limit_error", "message": "m"}},
+            {"error_type": "rate_limit_error"},
+            id="error",
+        ),
+        pytest.param({"error": "text"}, {}, id="error-of-another-kind"),
+        pytest.param({"model": 7, "usage": [1], "stop_reason": None}, {}, id="other"),
+        pytest.param(
+            {
+                "usage": {
+                    "a": 1,
+                    "b": -1,
+                    "c": 1.5,
+                    "d": True,
+                    "e": None,
+                    "f": {"g": 1},
+                    "h": 2**53,
+                    "é": 1,
+                }
+            },
+            {"usage": {"a": 1}},
+            id="usage-of-any-kind",
+        ),
+        pytest.param({"usage": {"a": "1"}}, {}, id="usage-without-a-count"),
+        pytest.param({"model": "m\ud800"}, {"model": "m?"}, id="half-a-character"),
+        pytest.param({"model": SECRET}, {"model": REDACTED}, id="key"),
+        pytest.param([MESSAGE], {}, id="list"),
+        pytest.param(None, {}, id="null"),
+    ],
+)
+def test_the_summary_of_json_says_what_a_listing_wants(
+    body: object, expected: dict[str, Any]
+) -> None:
+    """
+    Whatever an upstream sends, it holds what the format allows alone.
+    """
+    chunk = json.dumps(body).encode()
+
+    assert summary_of(chunk, content_type=JSON) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff", b"[" * 100_000, b"1" * 5000],
+    ids=["empty", "cut", "bytes", "deep", "digits"],
+)
+def test_json_that_cannot_be_read_has_no_summary(body: bytes) -> None:
+    assert summary_of(body, content_type=JSON) == {}
+
+
+def test_a_key_spelled_with_escapes_is_not_in_the_summary() -> None:
+    """
+    It is one only when the JSON was read, behind the first redaction.
+    """
+    escaped = SECRET.replace("-", "\\u002d")
+    start = START.replace(b"claude-one", escaped.encode())
+
+    assert summary_of(start)["model"] == REDACTED
+
+
+def test_the_sentence_of_an_ending_is_redacted() -> None:
+    data = record([], reason=EndReason.UPSTREAM_CUT, detail=f"no {SECRET}")
+
+    assert read(data)[1].ending.detail == f"no {REDACTED}"

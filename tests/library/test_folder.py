@@ -1,0 +1,413 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from streamtape.core.matching import cassette_stem, request_key
+from streamtape.core.model import EndReason, Request, Response
+from streamtape.core.recording import Recording
+from streamtape.core.redaction import clean_request
+from streamtape.library import CassetteWriter, Entry, Library, read_cassette
+
+
+def ask(text: str) -> Request:
+    messages = [{"role": "user", "content": text}]
+    body = json.dumps({"model": "m", "max_tokens": 9, "messages": messages}).encode()
+    return clean_request(Request(method="POST", target="/v1/messages", body=body))
+
+
+HELLO, BYE = ask("Hello"), ask("Bye")
+HELLO_KEY, BYE_KEY = request_key(HELLO), request_key(BYE)
+HELLO_STEM = cassette_stem(HELLO, HELLO_KEY)
+
+
+def begin(
+    folder: Path, request: Request = HELLO, *, answer: str = "{}"
+) -> tuple[CassetteWriter, Recording]:
+    """
+    Record all but the end of an answer, and leave its part open.
+    """
+    recording = Recording(clean_request(request), recorded_at=None)
+    writer = CassetteWriter(folder, cassette_stem(request, request_key(request)))
+    writer.write(
+        recording.begin(Response(status=200, reason="OK", headers=(), offset_ns=1))
+    )
+    writer.write(recording.feed(answer.encode(), 2))
+    return writer, recording
+
+
+def record(
+    library: Library,
+    request: Request = HELLO,
+    *,
+    answer: str = "{}",
+    folder: Path | None = None,
+    replace: bool = False,
+) -> Path:
+    """
+    Record a whole answer and return its cassette.
+    """
+    writer, recording = begin(folder or library.folder, request, answer=answer)
+    writer.write(recording.end(EndReason.COMPLETE, 3))
+    path = library.commit(writer, request_key(request), replace=replace)
+    assert path is not None
+    return path
+
+
+def answers(library: Library, key: str = HELLO_KEY) -> list[str]:
+    return [read_cassette(path).body.decode() for path in library.takes(key)]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_library_that_does_not_exist_is_empty(tmp_path: Path) -> None:
+    library = Library(tmp_path / "cassettes")
+
+    library.refresh()
+
+    assert library.is_empty
+    assert library.entries() == []
+    assert library.takes(HELLO_KEY) == []
+    assert list(library.requests()) == []
+    assert not library.folder.exists()
+
+
+def test_what_was_recorded_is_found_by_its_key(tmp_path: Path) -> None:
+    """
+    By the library that recorded it, and by another that looks at the folder.
+    """
+    library = Library(tmp_path / "cassettes")
+    path = record(library)
+
+    assert path.name == f"{HELLO_STEM}.tape"
+    assert library.takes(HELLO_KEY) == [path]
+    assert Library(library.folder).takes(HELLO_KEY) == [path]
+    assert library.takes(BYE_KEY) == []
+    assert not library.is_empty
+
+
+def test_a_library_may_be_named_by_text(tmp_path: Path) -> None:
+    path = record(Library(tmp_path))
+
+    assert Library(str(tmp_path)).takes(HELLO_KEY) == [path]
+
+
+def test_takes_are_numbered_and_come_in_their_order(tmp_path: Path) -> None:
+    """
+    By number, not by letter.
+    """
+    library = Library(tmp_path)
+    for number in range(1, 13):
+        record(library, answer=str(number))
+
+    expected = [str(number) for number in range(1, 13)]
+    assert answers(library) == expected
+    assert answers(Library(tmp_path)) == expected
+    assert f"{HELLO_STEM}-12.tape" in names(tmp_path)
+
+
+def test_sub_folders_are_part_of_the_library(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    deep = record(library, folder=tmp_path / "b" / "c")
+    top = record(library)
+    first = record(library, folder=tmp_path / "a")
+
+    assert library.takes(HELLO_KEY) == [top, first, deep]
+    assert Library(tmp_path).takes(HELLO_KEY) == [top, first, deep]
+    assert [entry.path for entry in library.entries()] == [top, first, deep]
+    assert Library(tmp_path / "b").takes(HELLO_KEY) == [deep]
+
+
+def test_hidden_and_linked_folders_are_not(tmp_path: Path) -> None:
+    outside = Library(tmp_path / "outside")
+    record(outside)
+    library = Library(tmp_path / "cassettes")
+    record(library, folder=library.folder / ".git")
+    (library.folder / "link").symlink_to(outside.folder, target_is_directory=True)
+    library.refresh()
+
+    assert library.takes(HELLO_KEY) == []
+    assert library.is_empty
+
+
+def test_a_file_that_was_added_is_found(tmp_path: Path) -> None:
+    """
+    In the library, in a new folder and in an old one.
+    """
+    library = Library(tmp_path)
+    record(library, BYE, folder=tmp_path / "old")
+    library.refresh()
+    assert library.takes(HELLO_KEY) == []
+
+    for folder in (tmp_path, tmp_path / "new" / "deep", tmp_path / "old"):
+        path = record(Library(folder))
+
+        assert library.takes(HELLO_KEY) == [path]
+        path.unlink()
+        library.refresh()
+
+
+def test_a_file_that_was_removed_is_forgotten(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    first, second = record(library), record(library)
+    first.unlink()
+
+    library.refresh()
+
+    assert library.takes(HELLO_KEY) == [second]
+
+
+def test_a_folder_that_was_removed_is_forgotten(tmp_path: Path) -> None:
+    library = Library(tmp_path / "cassettes")
+    record(library)
+    shutil.rmtree(library.folder)
+
+    library.refresh()
+
+    assert library.takes(HELLO_KEY) == []
+
+
+def test_a_file_that_was_changed_is_read_again(tmp_path: Path) -> None:
+    library = Library(tmp_path / "cassettes")
+    path = record(library)
+    other = record(Library(tmp_path / "other"), BYE)
+    other.replace(path)
+
+    library.refresh()
+
+    assert library.takes(HELLO_KEY) == []
+    assert library.takes(BYE_KEY) == [path]
+
+
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    """
+    The key is in the file, not in the name.
+    """
+    library = Library(tmp_path)
+    path = record(library).rename(tmp_path / "renamed by hand.tape")
+    library.refresh()
+
+    assert library.takes(HELLO_KEY) == [path]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"junk", b"<<<<<<< HEAD\n", b"\x89STP1\r\n\x1a\n", b"\x89STP2\r\n\x1a\n"],
+    ids=["empty", "junk", "conflict", "magic", "future"],
+)
+def test_a_file_that_is_no_cassette_is_left_out_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    """
+    Once for each change of it.
+    """
+    library = Library(tmp_path)
+    path = record(library)
+    junk = tmp_path / "junk.tape"
+    junk.write_bytes(data)
+
+    library.refresh()
+    library.refresh()
+
+    assert library.takes(HELLO_KEY) == [path]
+    assert [name for name, _ in library.requests()] == [HELLO_STEM]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert f"left out: {junk}: " in caplog.text
+
+
+def test_odd_things_in_a_folder_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A fifo holds nobody up, and no link leads out.
+    """
+    library = Library(tmp_path / "cassettes")
+    path = record(library)
+    outside = record(Library(tmp_path / "outside"), BYE)
+    os.mkfifo(library.folder / "fifo.tape")
+    (library.folder / "link.tape").symlink_to(outside)
+    (library.folder / "folder.tape").mkdir()
+    (library.folder / "notes.txt").write_text("not looked at")
+    (library.folder / "esc\x1b[31m\n.tape").write_text("junk")
+
+    library.refresh()
+
+    assert library.takes(HELLO_KEY) == [path]
+    assert library.takes(BYE_KEY) == []
+    assert len(caplog.records) == 3
+
+
+def test_the_part_of_a_killed_recorder_stands_in(tmp_path: Path) -> None:
+    """
+    As long as nothing else answers.
+    """
+    library = Library(tmp_path)
+    writer, _ = begin(tmp_path, answer="torn")
+    writer.close()
+
+    assert answers(library) == ["torn"]
+    assert library.is_empty
+    assert [entry.is_part for entry in library.entries()] == [True]
+
+    record(library, answer="whole")
+
+    assert answers(library) == ["whole"]
+    assert not library.is_empty
+
+
+def test_a_part_that_is_being_recorded_is_not_used(tmp_path: Path) -> None:
+    """
+    Not before its recorder is gone.
+    """
+    library = Library(tmp_path)
+    writer, _ = begin(tmp_path)
+
+    assert library.takes(HELLO_KEY) == []
+    writer.close()
+    assert library.takes(HELLO_KEY) == [tmp_path / f"{HELLO_STEM}.1.part"]
+
+
+def test_a_part_without_a_request_is_passed_over_in_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    library = Library(tmp_path)
+    (tmp_path / "hello-01234567.1.part").write_bytes(b"\x89STP1\r\n")
+
+    library.refresh()
+
+    assert list(library.requests()) == []
+    assert caplog.records == []
+
+
+def test_replacing_keeps_the_name_and_drops_the_earlier_takes(tmp_path: Path) -> None:
+    """
+    So that recording again changes files and adds none.
+    """
+    earlier = Library(tmp_path)
+    for number in range(3):
+        record(earlier, answer=f"old {number}")
+    other = record(earlier, BYE)
+    library = Library(tmp_path)
+    library.refresh()
+
+    path = record(library, answer="new", replace=True)
+
+    assert path.name == f"{HELLO_STEM}.tape"
+    assert answers(library) == answers(Library(tmp_path)) == ["new"]
+    assert names(tmp_path) == sorted([path.name, other.name])
+
+
+def test_only_the_first_recording_of_a_key_replaces(tmp_path: Path) -> None:
+    """
+    The same request asked again in the same run is the next take.
+    """
+    record(Library(tmp_path), answer="old")
+    library = Library(tmp_path)
+    library.refresh()
+
+    for answer in ("one", "two", "three"):
+        record(library, answer=answer, replace=True)
+
+    assert answers(library) == answers(Library(tmp_path)) == ["one", "two", "three"]
+
+
+def test_replacing_keeps_a_name_that_was_given_by_hand(tmp_path: Path) -> None:
+    record(Library(tmp_path), answer="old").rename(tmp_path / "mine.tape")
+    library = Library(tmp_path)
+    library.refresh()
+
+    path = record(library, answer="new", replace=True)
+
+    assert path == tmp_path / "mine.tape"
+    assert answers(library) == ["new"]
+
+
+def test_replacing_stays_in_its_folder(tmp_path: Path) -> None:
+    elsewhere = record(Library(tmp_path / "a"), answer="old")
+    library = Library(tmp_path)
+    library.refresh()
+
+    path = record(library, answer="new", folder=tmp_path / "b", replace=True)
+
+    assert library.takes(HELLO_KEY) == [elsewhere, path]
+
+
+def test_replacing_nothing_is_a_first_take(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+
+    path = record(library, replace=True)
+
+    assert path.name == f"{HELLO_STEM}.tape"
+
+
+def test_names_are_paths_without_the_ending(tmp_path: Path) -> None:
+    """
+    With slashes everywhere, and whole for one that is all there is.
+    """
+    library = Library(tmp_path)
+    path = record(library, folder=tmp_path / "a" / "b")
+
+    assert library.name_of(path) == f"a/b/{HELLO_STEM}"
+    assert library.name_of(tmp_path / "x.1.part") == "x.1.part"
+    assert Library(path).name_of(path) == path.as_posix().removesuffix(".tape")
+
+
+def test_requests_are_given_with_their_names(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    record(library, BYE, folder=tmp_path / "a")
+    gone = record(library, folder=tmp_path / "b")
+    record(library)
+    gone.unlink()
+
+    assert list(library.requests()) == [
+        (HELLO_STEM, HELLO),
+        (f"a/{cassette_stem(BYE, BYE_KEY)}", BYE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "take", "is_part"),
+    [
+        ("hello-01234567.tape", "hello-01234567", 1, False),
+        ("hello-01234567-2.tape", "hello-01234567", 2, False),
+        ("hello-01234567-12.tape", "hello-01234567", 12, False),
+        ("hello-01234567.1.part", "hello-01234567", 1, True),
+        ("hello-2.tape", "hello-2", 1, False),
+        ("mine.tape", "mine", 1, False),
+    ],
+)
+def test_an_entry_is_read_off_its_name(
+    tmp_path: Path, name: str, stem: str, take: int, is_part: bool
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"")
+
+    assert Library(tmp_path).entries() == [Entry(tmp_path, stem, take, path)]
+    assert Library(tmp_path).entries()[0].is_part is is_part
+
+
+def test_twenty_recorders_share_a_folder(tmp_path: Path) -> None:
+    """
+    Half of them one library: no answer is lost, none is written over.
+    """
+    shared = Library(tmp_path)
+    libraries = [shared if n % 2 else Library(tmp_path) for n in range(20)]
+    threads = [
+        threading.Thread(target=record, args=(library,), kwargs={"answer": str(n)})
+        for n, library in enumerate(libraries)
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(map(int, answers(Library(tmp_path)))) == list(range(20))
+    assert len(names(tmp_path)) == 20

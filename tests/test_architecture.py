@@ -1,0 +1,44 @@
+"""
+Rules of the house that no linter knows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+_PACKAGE = _ROOT / "src" / "streamtape"
+_MODULES = sorted(_PACKAGE.rglob("*.py"))
+_CORE_MODULES = sorted(
+    set(_PACKAGE.glob("core/*.py")) - {_PACKAGE / "core/__init__.py"}
+)
+
+MOST_LINES = 400
+
+
+@pytest.mark.parametrize(
+    "module", _MODULES, ids=lambda path: str(path.relative_to(_PACKAGE))
+)
+def test_a_module_holds_one_idea(module: Path) -> None:
+    """
+    No module is longer than 400 lines.
+    """
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("module", _CORE_MODULES, ids=lambda path: path.stem)
+def test_a_core_module_has_a_test_file_of_its_own(module: Path) -> None:
+    """
+    What tests ``core/pacing.py`` is found in ``tests/core/test_pacing.py``.
+    """
+    assert (_ROOT / "tests" / "core" / f"test_{module.stem}.py").is_file()
+
+
+def test_the_modules_were_found() -> None:
+    """
+    The rules above are not kept for want of files.
+    """
+    assert _PACKAGE / "core" / "sse.py" in _CORE_MODULES
+    assert set(_CORE_MODULES) < set(_MODULES)
