@@ -22,8 +22,8 @@ import msgpack
 from streamtape.core.frames import MAGIC, Flags, FrameReader, FrameWriter
 from streamtape.core.model import EndReason, Headers, Part, Request, Response
 from streamtape.core.recording import Recording
+from streamtape.core.records import Kind
 from streamtape.core.redaction import REDACTED, clean_request
-from streamtape.core.tape import Kind
 
 FOLDER: Final = Path(__file__).parents[1] / "tests" / "data" / "v1"
 

@@ -15,7 +15,7 @@ import pytest
 
 from streamtape.core.frames import MAGIC, MAX_PAYLOAD_BYTES, TRAILER_MAGIC
 from streamtape.core.model import EndReason
-from streamtape.core.tape import Kind
+from streamtape.core.records import Kind
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")

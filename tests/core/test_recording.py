@@ -10,8 +10,9 @@ from helpers import every_split
 from streamtape.core.frames import MAGIC
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
+from streamtape.core.records import End, Header
 from streamtape.core.redaction import REDACTED, clean_request
-from streamtape.core.tape import End, Header, TapeReader
+from streamtape.core.tape import TapeReader
 
 STREAM = "text/event-stream; charset=utf-8"
 JSON = "application/json"

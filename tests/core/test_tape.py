@@ -15,6 +15,7 @@ from streamtape.core.frames import (
     FrameWriter,
 )
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
+from streamtape.core.records import End, Header, Kind, Record
 from streamtape.core.redaction import (
     CleanBytes,
     CleanRequest,
@@ -23,16 +24,7 @@ from streamtape.core.redaction import (
     clean_request,
     clean_response,
 )
-from streamtape.core.tape import (
-    MAX_RECORD_BYTES,
-    End,
-    Header,
-    Kind,
-    Record,
-    TapeReader,
-    TapeWriter,
-    find_end,
-)
+from streamtape.core.tape import MAX_RECORD_BYTES, TapeReader, TapeWriter, find_end
 from streamtape.errors import DamagedCassetteError, UnsupportedVersionError
 
 REQUEST = Request(

@@ -14,8 +14,8 @@ from typing import Any, Final
 from streamtape.cli._words import FileState
 from streamtape.core.messages import StreamSummary, delta_kind
 from streamtape.core.model import EndReason, Part, Request
+from streamtape.core.records import End
 from streamtape.core.sse import parse_event
-from streamtape.core.tape import End
 from streamtape.errors import (
     CassetteError,
     DamagedCassetteError,

@@ -14,6 +14,7 @@ from typing import Any, Final
 from streamtape.core.frames import MAGIC
 from streamtape.core.messages import StreamSummary
 from streamtape.core.model import Ending, EndReason, Response, media_type
+from streamtape.core.records import Header
 from streamtape.core.redaction import (
     CleanBytes,
     CleanRequest,
@@ -22,7 +23,7 @@ from streamtape.core.redaction import (
     clean_text,
 )
 from streamtape.core.sse import EventSplitter
-from streamtape.core.tape import Header, TapeWriter
+from streamtape.core.tape import TapeWriter
 
 _HELD_BYTES: Final = 1024 * 1024
 """

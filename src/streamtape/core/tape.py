@@ -1,17 +1,14 @@
 """
 The inner layer of a cassette: the records in its frames, as msgpack values.
 
-The only module that knows msgpack. What each record holds is specified in
-docs/format.md#records; unknown keys and trailing items are passed over, so that
-files of later minor versions stay readable.
+The only module that knows msgpack. What each record holds is in
+:mod:`streamtape.core.records`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final
 
 import msgpack
 
@@ -23,36 +20,16 @@ from streamtape.core.frames import (
     FrameWriter,
     find_frame,
 )
-from streamtape.core.model import Ending, EndReason, Part, Request, Response
+from streamtape.core.model import Ending, Part
+from streamtape.core.records import End, Header, Kind, Record, decode_record
 from streamtape.core.redaction import CleanBytes, CleanRequest, CleanResponse
 from streamtape.errors import DamagedCassetteError, UnsupportedVersionError
 
-_T = TypeVar("_T")
-
-MINOR_VERSION: Final = 0
 MAX_RECORD_BYTES: Final = 256 * 1024 * 1024
 """Limit on a record split over frames: eight times the largest request body."""
 
 _PART_BYTES: Final = 4096
 """Room for nearly every part; it grows for a longer one."""
-
-_MAX_OFFSET_NS = 2**62
-"""146 years; larger would overflow the arithmetic of a replay."""
-
-
-class Kind(IntEnum):
-    """
-    Frame types of format v1; 128 and above are private.
-    """
-
-    HEADER = 1
-    REQUEST = 2
-    RESPONSE = 3
-    EVENT = 4
-    BODY = 5
-    NOTE = 6
-    END = 7
-
 
 _KNOWN = frozenset(Kind)
 
@@ -67,33 +44,6 @@ _FOLLOWERS: Final[dict[Kind | None, set[Kind]]] = {
 """The order of a file. A NOTE may stand anywhere before the END."""
 
 _UNDECODABLE = (ValueError, TypeError, LookupError, msgpack.UnpackException)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """
-    What a file says about itself.
-    """
-
-    minor: int = MINOR_VERSION
-    recorded_at: str | None = None
-    """Wall clock at the start, ISO 8601 in UTC; information only."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """
-    The last record: the ending, and what a listing wants without reading it all.
-    """
-
-    ending: Ending
-    part_count: int
-    body_bytes: int
-    summary: dict[str, Any]
-    """Provider words: ``model``, ``stop_reason``, ``usage``; only those known."""
-
-
-Record: TypeAlias = Header | Request | Response | Part | End
 
 
 class TapeWriter:
@@ -253,46 +203,17 @@ class TapeReader:
 
     def _decode(self, kind: Kind, payload: bytes) -> Record | None:
         value = _unpackb(payload)
-        if kind is Kind.NOTE:
-            return None
-        if kind in (Kind.EVENT, Kind.BODY):
-            part = Part(_offset(value[0]), _typed(value[1], bytes))
+        record = decode_record(kind, value)
+        if isinstance(record, Part):
             self._part_count += 1
-            self._body_bytes += len(part.raw)
-            return part
-        fields = _typed(value, dict)
-        match kind:
-            case Kind.HEADER:
-                recorded_at = fields.get("recorded_at")
-                if recorded_at is not None:
-                    recorded_at = _typed(recorded_at, str)
-                return Header(
-                    minor=_typed(fields["minor"], int), recorded_at=recorded_at
-                )
-            case Kind.REQUEST:
-                return Request(
-                    method=_typed(fields["method"], str),
-                    target=_typed(fields["target"], str),
-                    headers=_pairs(fields["headers"]),
-                    body=_typed(fields["body"], bytes),
-                )
-            case Kind.RESPONSE:
-                return Response(
-                    status=_status(fields["status"]),
-                    reason=_typed(fields["reason"], str),
-                    headers=_pairs(fields["headers"]),
-                    offset_ns=_offset(fields["offset_ns"]),
-                )
-            case _:
-                return self._decode_end(fields)
-
-    def _decode_end(self, value: dict[str, Any]) -> End:
-        end = _decode_end(value)
-        counted = (self._part_count, self._body_bytes, self.frames.digest_before())
-        if counted != (end.part_count, end.body_bytes, value["sha256"]):
-            message = "the END frame disagrees with the frames before it"
-            raise ValueError(message)
-        return end
+            self._body_bytes += len(record.raw)
+        elif isinstance(record, End):
+            told = (record.part_count, record.body_bytes, value["sha256"])
+            counted = (self._part_count, self._body_bytes, self.frames.digest_before())
+            if counted != told:
+                message = "the END frame disagrees with the frames before it"
+                raise ValueError(message)
+        return record
 
 
 def find_end(frame: bytes) -> End | None:
@@ -307,27 +228,10 @@ def find_end(frame: bytes) -> End | None:
     if HEAD.size + len(verified.payload) != len(frame):
         return None
     try:
-        return _decode_end(_typed(_unpackb(verified.payload), dict))
+        record = decode_record(Kind.END, _unpackb(verified.payload))
     except _UNDECODABLE:
         return None
-
-
-def _decode_end(value: dict[str, Any]) -> End:
-    reason = EndReason(value["reason"])
-    if reason is EndReason.TORN:
-        message = "a file with an END isn't torn"
-        raise ValueError(message)
-    ending = Ending(
-        reason=reason,
-        offset_ns=_offset(value["offset_ns"]),
-        detail=_typed(value["detail"], str),
-    )
-    return End(
-        ending=ending,
-        part_count=_typed(value["parts"], int),
-        body_bytes=_typed(value["body_bytes"], int),
-        summary=_typed(value["summary"], dict),
-    )
+    return record if isinstance(record, End) else None
 
 
 def _unpackb(payload: bytes) -> Any:
@@ -337,36 +241,3 @@ def _unpackb(payload: bytes) -> Any:
 def _packb(value: object) -> bytes:
     packed: bytes = msgpack.packb(value)
     return packed
-
-
-def _typed(value: object, kind: type[_T]) -> _T:
-    if type(value) is not kind:
-        message = f"expected {kind.__name__}, got {type(value).__name__}"
-        raise TypeError(message)
-    return value
-
-
-def _offset(value: object) -> int:
-    offset = _typed(value, int)
-    if not 0 <= offset < _MAX_OFFSET_NS:
-        message = f"an offset can't be {offset} ns"
-        raise ValueError(message)
-    return offset
-
-
-def _status(value: object) -> int:
-    status = _typed(value, int)
-    if not 200 <= status <= 999:
-        message = f"a status can't be {status}"
-        raise ValueError(message)
-    return status
-
-
-def _pairs(value: object) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for name, text in _typed(value, list):
-        if any(char in name + text for char in "\r\n\0"):
-            message = "a header can't hold a line break"
-            raise ValueError(message)
-        pairs.append((_typed(name, str), _typed(text, str)))
-    return tuple(pairs)

@@ -21,7 +21,8 @@ from streamtape.core.frames import (
     find_later_frame,
 )
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
-from streamtape.core.tape import End, Header, Record, TapeReader, find_end
+from streamtape.core.records import End, Header, Record
+from streamtape.core.tape import TapeReader, find_end
 from streamtape.errors import (
     CassetteError,
     CassetteNotFoundError,
