@@ -38,12 +38,12 @@ def check_refused(end: Finished, sentence: str, status: int = 2) -> None:
         pytest.param(["recrod"], "Error: No such command 'recrod'", id="command"),
         pytest.param(
             ["replay", "--speed", "0"],
-            "Error: Invalid value for '--speed': speed '0': expected a number",
+            "Error: Invalid value for '--speed': expected a speed from 0.001",
             id="speed-0",
         ),
         pytest.param(
             ["replay", "--speed", "fast"],
-            "Error: Invalid value for '--speed': speed 'fast': expected a number",
+            "Error: Invalid value for '--speed': expected a speed from 0.001",
             id="speed-fast",
         ),
         pytest.param(

@@ -10,6 +10,7 @@ import sys
 import click
 
 from streamtape.cli._log import configure_log
+from streamtape.cli._render import note
 from streamtape.cli.demo import demo
 from streamtape.cli.ls import ls
 from streamtape.cli.record import record
@@ -31,7 +32,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except StreamtapeError as error:
             log.debug("where it came from", exc_info=error)
-            click.echo(f"Error: {error}", err=True)
+            note(f"Error: {error}")
             sys.exit(2 if isinstance(error, UsageError) else 1)
 
 

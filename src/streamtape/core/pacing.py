@@ -68,8 +68,8 @@ def parse_speed(text: str) -> float:
         speed = math.nan
     if not _SLOWEST <= speed < math.inf:
         message = (
-            f"speed {text!r}: expected a number from {_SLOWEST}, such as 1 or 10, "
-            "or instant"
+            f"expected a speed from {_SLOWEST}, such as 1 or 10, or instant; "
+            f"got {text!r}"
         )
         raise UsageError(message)
     return speed

@@ -7,8 +7,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -76,7 +78,7 @@ class Exchanges:
         self._takes = Takes(config.exhausted)
         self._began_empty = library.is_empty
         self._relays: set[Relay] = set()
-        self._commits: dict[str, Future[Path | None]] = {}
+        self._commits: dict[str, Future[None]] = {}
         # One thread: takes of one key get their numbers in the order of their ends.
         self._disk = ThreadPoolExecutor(1, "streamtape-disk")
 
@@ -94,7 +96,7 @@ class Exchanges:
         key = request_key(clean)
         action, path = await self._decide(key)
         if path is not None:
-            return await self._replay(asked, path, arrived_ns)
+            return await self._replay(asked, clean, path, arrived_ns)
         if action is Action.REFUSE:
             self.tally["miss"] += 1
             raise MissError(self._explain_miss(clean, key))
@@ -139,7 +141,7 @@ class Exchanges:
         return Action.REPLAY, paths[index]
 
     async def _replay(
-        self, asked: Asked, path: Path, arrived_ns: int
+        self, asked: Asked, clean: CleanRequest, path: Path, arrived_ns: int
     ) -> web.StreamResponse:
         name = self._library.name_of(path)
         with self._cache.open(path) as cassette:
@@ -150,27 +152,31 @@ class Exchanges:
             response = head(
                 recorded.status, recorded.reason, replayed_headers(recorded.headers)
             )
-            response.headers[TOLD] = "replayed"
             response.headers[TOLD_CASSETTE] = name
-            add_cors(response, asked.web_request.headers.get("Origin"))
-            rewrite = find_rewrite(
-                asked.request.path, recorded.headers, own_url=asked.own_url
-            )
-            outlet = Outlet(asked.web_request, response, rewrite=rewrite)
+            outlet = self._outlet(asked, response, recorded, "replayed")
+            ended = EndReason.CLIENT_GONE
             due_ns = asked.pacing.start()
-            await sleep_until_ns(self._clock, arrived_ns + due_ns(recorded.offset_ns))
-            await outlet.start()
-            reason = await play_cassette(
-                cassette, outlet, clock=self._clock, due_ns=due_ns, start_ns=arrived_ns
-            )
-        self._tell("replayed", name, asked.request, recorded.status, reason)
+            try:
+                await sleep_until_ns(
+                    self._clock, arrived_ns + due_ns(recorded.offset_ns)
+                )
+                await outlet.start()
+                ended = await play_cassette(
+                    cassette,
+                    outlet,
+                    clock=self._clock,
+                    due_ns=due_ns,
+                    start_ns=arrived_ns,
+                )
+            finally:
+                self.tally["replayed"] += 1
+                self._tell("replayed", name, clean, recorded.status, ended)
         return response
 
     async def _forward(
         self, asked: Asked, clean: CleanRequest, key: str, tape: Tape | None
     ) -> web.StreamResponse:
         assert self._upstream is not None
-        told = "forwarded" if tape is None else "recorded"
         start_ns = self._clock.now_ns()
         source = await self._upstream.send(asked.request)
         recorded = Response(
@@ -180,14 +186,10 @@ class Exchanges:
             offset_ns=self._clock.now_ns() - start_ns,
         )
         response = head(recorded.status, recorded.reason, recorded.headers)
-        response.headers[TOLD] = told
-        add_cors(response, asked.web_request.headers.get("Origin"))
-        rewrite = find_rewrite(
-            asked.request.path, recorded.headers, own_url=asked.own_url
-        )
+        told = "forwarded" if tape is None else "recorded"
         relay = Relay(
             source,
-            Outlet(asked.web_request, response, rewrite=rewrite),
+            self._outlet(asked, response, recorded, told),
             clock=self._clock,
             start_ns=start_ns,
             response=recorded,
@@ -199,20 +201,56 @@ class Exchanges:
             await relay.run(self.config.idle_limit_ns)
         finally:
             self._relays.discard(relay)
-            if tape is not None:
-                self._commit(tape.writer, key, relay.reason)
-            stem = "" if tape is None else tape.writer.stem
-            self._tell(told, stem, clean, recorded.status, relay.reason)
+            tell = partial(
+                self._tell,
+                request=clean,
+                status=recorded.status,
+                ended=relay.reason,
+            )
+            if tape is None:
+                self.tally["forwarded"] += 1
+                tell("forwarded", "")
+            else:
+                self._commit(tape.writer, key, relay.reason, tell)
         return response
 
-    def _commit(self, writer: CassetteWriter, key: str, reason: EndReason) -> None:
-        if reason in _UNFINISHED:
+    def _outlet(
+        self, asked: Asked, response: web.StreamResponse, recorded: Response, told: str
+    ) -> Outlet:
+        response.headers[TOLD] = told
+        add_cors(response, asked.web_request.headers.get("Origin"))
+        rewrite = find_rewrite(
+            asked.request.path, recorded.headers, own_url=asked.own_url
+        )
+        return Outlet(asked.web_request, response, rewrite=rewrite)
+
+    def _commit(
+        self,
+        writer: CassetteWriter,
+        key: str,
+        ended: EndReason,
+        tell: Callable[[str, str], None],
+    ) -> None:
+        """
+        Have a recording named in the disk's thread, and tell it when that is done.
+        """
+        if ended in _UNFINISHED:
             writer.close()
+            self.tally["unfinished"] += 1
+            tell("unfinished", writer.stem)
             return
+
+        def commit() -> None:
+            path = self._library.commit(writer, key, replace=replace)
+            if path is None:
+                self.tally["lost"] += 1
+            else:
+                tell("recorded", self._library.name_of(path))
+
+        self.tally["recorded"] += 1
         replace = self.config.mode is RecordMode.ALL
-        commit = self._disk.submit(self._library.commit, writer, key, replace=replace)
         pending = {k: each for k, each in self._commits.items() if not each.done()}
-        self._commits = pending | {key: commit}
+        self._commits = pending | {key: self._disk.submit(commit)}
 
     def _explain_miss(self, clean: CleanRequest, key: str) -> str:
         paths = self._library.takes(key)
@@ -229,15 +267,13 @@ class Exchanges:
         )
 
     def _tell(
-        self, told: str, name: str, request: Request, status: int, reason: EndReason
+        self, told: str, name: str, request: Request, status: int, ended: EndReason
     ) -> None:
-        self.tally[told] += 1
         log.info(
-            "%s %s: %s %s %s, %s",
-            told,
-            name,
+            "%s: %s %s %s%s",
+            f"{told} {name}".rstrip(),
             request.method,
             request.path,
             status,
-            reason,
+            "" if ended is EndReason.COMPLETE else f", {ended.replace('_', ' ')}",
         )

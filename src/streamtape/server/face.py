@@ -104,7 +104,7 @@ class Face:
                 "requests": dict(self._exchanges.tally),
             }
         elif name != "health":
-            message = f"{OWN_PATH}{name}: there are {OWN_PATH}health and status"
+            message = f"there is no {OWN_PATH}{name}, only {OWN_PATH}health and status"
             raise RefusedRequestError(message, status=404, error_type="not_found_error")
         return json_answer(json.dumps(status), headers={TOLD: "local"})
 

@@ -5,6 +5,7 @@ Requests to the upstream, and its failures in our own words.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from typing import Final
 
@@ -175,7 +176,8 @@ def _explain(error: BaseException) -> str:
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return "the TLS handshake failed; does it speak https?"
         case aiohttp.ClientConnectorError():
-            return f"no connection ({error.os_error.strerror or error.os_error})"
+            code = error.os_error.errno
+            return f"no connection ({os.strerror(code) if code else error.os_error})"
         case aiohttp.ServerDisconnectedError() | ConnectionError():
             return "it closed the connection without an answer"
         case aiohttp.ClientResponseError() if "content-encoding" in error.message:
