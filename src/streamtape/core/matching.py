@@ -207,7 +207,9 @@ def _is_deeper_than(depth: int, value: object) -> bool:
     level = [value]
     for _ in range(depth):
         level = [inner for node in level for inner in _containers_in(node)]
-    return bool(level)
+        if not level:
+            return False
+    return True
 
 
 def _containers_in(node: object) -> list[object]:
