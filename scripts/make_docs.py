@@ -64,7 +64,8 @@ def make_pages() -> Iterator[tuple[Path, str]]:
     """
     Give every Markdown file of the project and what should stand in it.
     """
-    top = click.Context(streamtape, info_name="streamtape", terminal_width=HELP_WIDTH)
+    settings = {**streamtape.context_settings, "terminal_width": HELP_WIDTH}
+    top = click.Context(streamtape, info_name="streamtape", **settings)
     yield CLI_PAGE, CLI_INTRO + "".join(explain_commands(top))
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]):
         if path != CLI_PAGE:

@@ -357,7 +357,7 @@ def evil_tape(folder: Path) -> Path:
             headers=(("accept", evil.replace("\r", "")),),
             body=evil.encode(),
         ),
-        reason=evil,
+        reason=evil.replace("\r", ""),
         headers=(STREAM, (evil.replace("\r", ""), "x"), ("request-id", "\x9b\u2066")),
         ending=EndReason.UPSTREAM_CUT,
         detail=evil,

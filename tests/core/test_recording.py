@@ -260,14 +260,30 @@ def test_a_long_json_body_without_quotes_is_cut_anywhere() -> None:
 )
 def test_chunks_of_other_bodies_keep_their_times(content_type: str) -> None:
     """
-    Byte for byte: what looks like an event isn't cut as one.
+    Line by line: what looks like an event isn't cut as one.
     """
-    chunks = [b'{"a":1}\n\n{"b"', b":2}\n", b"\n"]
+    chunks = [b'{"a":1}\n\n{"b":2}\n', b'{"c":3}\n', b"\n"]
 
     parts, end = read(record(chunks, content_type=content_type))
 
     assert parts == [Part(100 * place, chunk) for place, chunk in enumerate(chunks, 1)]
     assert end.summary == {}
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-jsonl", ""])
+def test_a_key_split_over_chunks_of_another_body_is_redacted(content_type: str) -> None:
+    key = b"sk-ant-api03-" + b"Q" * 40
+    chunks = [b"one\ninvalid key " + key[:9], key[9:] + b"\ntwo\n", b"three"]
+
+    packed = record(chunks, content_type=content_type)
+
+    assert b"Q" * 9 not in packed
+    parts, _ = read(packed)
+    assert parts == [
+        Part(100, b"one\n"),
+        Part(200, b"invalid key [redacted]\ntwo\n"),
+        Part(300, b"three"),
+    ]
 
 
 def test_the_summary_of_a_stream_says_what_a_listing_wants() -> None:

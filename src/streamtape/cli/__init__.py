@@ -45,9 +45,9 @@ class _Commands(click.Group):
     },
 )
 @click.version_option(__version__, prog_name="streamtape")
-@click.option("-v", "--verbose", count=True, help="Say more; twice for everything.")
+@click.option("-v", "--verbose", is_flag=True, help="Say where errors come from.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-def main(verbose: int, quiet: bool) -> None:
+def main(verbose: bool, quiet: bool) -> None:
     """
     Record streaming Messages responses with their timing, and replay them at any
     speed.

@@ -28,14 +28,14 @@ class _Lines(logging.Handler):
             click.echo(line, err=True)
 
 
-def configure_log(*, verbose: int, quiet: bool) -> None:
+def configure_log(*, verbose: bool, quiet: bool) -> None:
     """
     Show a line for each interaction, or fewer, or more.
     """
     level = logging.INFO
     if quiet:
         level = logging.ERROR
-    elif verbose > 1:
+    elif verbose:
         level = logging.DEBUG
     # Ours alone: other libraries log what their users send.
     ours = logging.getLogger("streamtape")

@@ -81,7 +81,7 @@ class Sections:
         if response is None:
             self._heading("Response", "none came")
             return
-        status = f"{response.status} {response.reason}"
+        status = f"{response.status} {response.reason}".rstrip()
         self._heading("Response", f"{status}, after {format_ns(response.offset_ns)}")
         self._headers(response.headers)
         if not self._cassette.is_stream:

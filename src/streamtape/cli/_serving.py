@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 _NOT_FOUND: Final = 127
 _NOT_EXECUTABLE: Final = 126
 
+_LOST: Final = 3
+"""Status of a run that recorded less than it served."""
+
 _ENDED: Final = 0
 """Stands for the command's end where signals are read; it is no signal's number."""
 
@@ -55,7 +58,7 @@ def serve(config: Config, command: Sequence[str], hello: str) -> None:
         # A second one, while the recordings are being ended, means now.
         signals.close()
     log.info("Stopped%s.", _count(server))
-    sys.exit(status)
+    sys.exit(status or (_LOST if server.tally.get("lost") else 0))
 
 
 def _calm_garbage_collection() -> None:
@@ -138,5 +141,7 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
 
 
 def _count(server: RunningServer) -> str:
-    counts = ", ".join(f"{count} {told}" for told, count in server.tally.items())
+    words = {"miss": "missed"}
+    tally = server.tally.items()
+    counts = ", ".join(f"{count} {words.get(told, told)}" for told, count in tally)
     return counts and f": {counts}"

@@ -27,12 +27,14 @@ from streamtape.core.tape import TapeWriter
 
 _HELD_BYTES: Final = 1024 * 1024
 """
-How much of a JSON body is held back to be redacted whole.
+How much of a body that is no event stream is held back at most.
 
-A key could be split over two chunks. The largest answers of the API are far
-smaller; a longer body is written in pieces cut behind a quotation mark, and keys
-hold none.
+A key could be split over two chunks. JSON is redacted whole up to this length,
+which the largest answers of the API don't reach, and other bodies line by line.
 """
+
+_LONGEST_KEY_BYTES: Final = 32 * 1024
+"""Kept back where nothing shows that no key is being cut: a private key fits."""
 
 _COUNT_LIMIT: Final = 2**53
 """More than any count of tokens, and exact in every language that reads it."""
@@ -56,7 +58,7 @@ class Recording:
         self._recorded_at = recorded_at
         self._tape = TapeWriter()
         self._summary = StreamSummary()
-        self._body: EventSplitter | _HeldBody | None = None
+        self._body: EventSplitter | _HeldBody
         self._has_events = False
         self._offset_ns = 0
 
@@ -67,7 +69,9 @@ class Recording:
         if response.is_event_stream:
             self._body = EventSplitter()
         elif re.fullmatch(r"application/(.+\+)?json", media_type(response.headers)):
-            self._body = _HeldBody()
+            self._body = _HeldBody(cut_behind=b'"', until_bytes=_HELD_BYTES)
+        else:
+            self._body = _HeldBody(cut_behind=b"\n", until_bytes=0)
         self._offset_ns = response.offset_ns
         return b"".join(
             [
@@ -84,7 +88,7 @@ class Recording:
         """
         self._offset_ns = offset_ns
         body = self._body
-        raws = [chunk] if body is None else body.feed(chunk)
+        raws = body.feed(chunk)
         if not raws:
             return b""
         self._has_events = True
@@ -102,7 +106,7 @@ class Recording:
             reason: COMPLETE where the body ended by its framing. It is written as
                 UPSTREAM_EOF when the stream in it was not over.
         """
-        rest = b"" if self._body is None else self._body.rest
+        rest = self._body.rest
         packed = b""
         if rest:
             packed = self._tape.parts(self._offset_ns, [clean_bytes(rest)])
@@ -135,20 +139,29 @@ class Recording:
 
 class _HeldBody:
     """
-    A JSON body, held back whole where it is not too long.
+    A body that is cut only where no key can be.
+
+    Args:
+        cut_behind: A byte that no key holds.
+        until_bytes: Nothing is cut before more than this is there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, cut_behind: bytes, until_bytes: int) -> None:
         self._held = bytearray()
+        self._cut_behind = cut_behind
+        self._until_bytes = until_bytes
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        self._held += chunk
-        if len(self._held) <= _HELD_BYTES:
+        held = self._held
+        held += chunk
+        if len(held) <= self._until_bytes:
             return []
-        cut = self._held.rfind(b'"') + 1 or len(self._held)
-        piece = bytes(self._held[:cut])
-        del self._held[:cut]
-        return [piece]
+        cut = held.rfind(self._cut_behind) + 1
+        if not cut and len(held) > _HELD_BYTES:
+            cut = len(held) - _LONGEST_KEY_BYTES
+        piece = bytes(held[:cut])
+        del held[:cut]
+        return [piece] if piece else []
 
     @property
     def rest(self) -> bytes:

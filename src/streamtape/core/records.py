@@ -92,7 +92,7 @@ def decode_record(kind: Kind, value: Any) -> Record | None:
         case Kind.RESPONSE:
             return Response(
                 status=_status(fields["status"]),
-                reason=_typed(fields["reason"], str),
+                reason=_line(fields["reason"]),
                 headers=_pairs(fields["headers"]),
                 offset_ns=_offset(fields["offset_ns"]),
             )
@@ -144,8 +144,13 @@ def _status(value: object) -> int:
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     pairs = []
     for name, text in _typed(value, list):
-        if any(char in name + text for char in "\r\n\0"):
-            message = "a header can't hold a line break"
-            raise ValueError(message)
-        pairs.append((_typed(name, str), _typed(text, str)))
+        pairs.append((_line(name), _line(text)))
     return tuple(pairs)
+
+
+def _line(value: object) -> str:
+    text = _typed(value, str)
+    if any(char in text for char in "\r\n\0"):
+        message = "a head can't hold a line break"
+        raise ValueError(message)
+    return text

@@ -7,6 +7,7 @@ a cache that :meth:`Library.refresh` brings up to date.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -21,7 +22,7 @@ from streamtape.core.model import Request
 from streamtape.errors import CassetteError
 from streamtape.library.cache import Stamp, stamp_of
 from streamtape.library.locks import is_locked
-from streamtape.library.reader import CassetteReader
+from streamtape.library.reader import CassetteReader, read_end
 from streamtape.library.writer import PART_SUFFIX, CassetteWriter
 
 log = logging.getLogger(__name__)
@@ -117,13 +118,34 @@ class Library:
         Parts whose recorder was killed stand in where nothing else answers.
         """
         with self._lock:
-            if key not in self._takes and self._has_changed():
-                self.refresh()
             entries = self._takes.get(key, [])
+            is_sure = any(not entry.is_part for entry in entries)
+            is_there = all(entry.path.exists() for entry in entries)
+            if not (is_sure and is_there) and self._has_changed():
+                self.refresh()
+                entries = self._takes.get(key, [])
             whole = [entry.path for entry in entries if not entry.is_part]
             return whole or [
                 entry.path for entry in entries if not is_locked(entry.path)
             ]
+
+    def knows(self, key: str) -> bool:
+        """
+        Whether :meth:`takes` has a cassette for it without looking at the folder.
+        """
+        with self._lock:
+            return any(not entry.is_part for entry in self._takes.get(key, []))
+
+    def has_complete(self, key: str) -> bool:
+        """
+        Whether some take of a request is a complete answer.
+        """
+        for path in self.takes(key):
+            with contextlib.suppress(CassetteError):
+                end = read_end(path)
+                if end is not None and end.ending.is_complete:
+                    return True
+        return False
 
     def requests(self) -> Iterator[tuple[str, Request]]:
         """
@@ -168,10 +190,13 @@ class Library:
                 earlier = [
                     entry
                     for entry in self._takes.get(key, [])
-                    if entry.folder == writer.folder and not entry.is_part
+                    if entry.folder == writer.folder
+                    and not entry.is_part
+                    # Another recorder has changed it since: it is of this run.
+                    and self._stamps.get(entry) == stamp_of(entry.path)
                 ]
             try:
-                path = self._give_name(writer, part, earlier)
+                path = self._give_name(writer, part, key, earlier)
             except OSError as error:
                 log.error("%s: can't be given its name: %s", part, error.strerror)
                 return None
@@ -182,17 +207,21 @@ class Library:
         return path
 
     def _give_name(
-        self, writer: CassetteWriter, part: Path, earlier: list[Entry]
+        self, writer: CassetteWriter, part: Path, key: str, earlier: list[Entry]
     ) -> Path:
         if earlier:
             part.replace(earlier[0].path)
             for entry in earlier[1:]:
                 entry.path.unlink(missing_ok=True)
             return earlier[0].path
-        take = 1
+        stem, take = writer.stem, 1
+        for entry in self._takes.get(key, []):
+            if entry.folder == writer.folder and not entry.is_part:
+                # Behind the last one, whatever it is called now.
+                stem, take = entry.stem, entry.take + 1
         while True:
             suffix = "" if take == 1 else f"-{take}"
-            path = writer.folder / f"{writer.stem}{suffix}{TAPE_SUFFIX}"
+            path = writer.folder / f"{stem}{suffix}{TAPE_SUFFIX}"
             take += 1
             try:
                 _rename_without_clobbering(part, path)

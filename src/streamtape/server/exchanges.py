@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -23,7 +24,7 @@ from streamtape.core.pacing import Pacing
 from streamtape.core.recording import Recording
 from streamtape.core.redaction import CleanRequest, clean_request, replayed_headers
 from streamtape.core.takes import Takes
-from streamtape.errors import CassetteError, MissError
+from streamtape.errors import CassetteError, MissError, UpstreamUnreachableError
 from streamtape.library.cache import CassetteCache
 from streamtape.library.folder import Library
 from streamtape.library.writer import CassetteWriter
@@ -39,7 +40,7 @@ from streamtape.server.upstream import Upstream, returned_headers
 
 log = logging.getLogger(__name__)
 
-_UNFINISHED = frozenset({EndReason.SHUTDOWN, EndReason.DISK_ERROR})
+_UNFINISHED = frozenset({EndReason.SHUTDOWN})
 """Endings of ours, not of the answer: such a recording takes no cassette's place."""
 
 
@@ -77,6 +78,7 @@ class Exchanges:
         self._cache = CassetteCache()
         self._takes = Takes(config.exhausted)
         self._began_empty = library.is_empty
+        self._is_stopping = False
         self._relays: set[Relay] = set()
         self._commits: dict[str, Future[None]] = {}
         # One thread: takes of one key get their numbers in the order of their ends.
@@ -99,7 +101,7 @@ class Exchanges:
             return await self._replay(asked, clean, path, arrived_ns)
         if action is Action.REFUSE:
             self.tally["miss"] += 1
-            raise MissError(self._explain_miss(clean, key))
+            raise MissError(await asyncio.to_thread(self._explain_miss, clean, key))
         tape = None
         if action is Action.RECORD:
             tape = Tape(
@@ -112,6 +114,7 @@ class Exchanges:
         """
         End all recordings that run; their answers break off.
         """
+        self._is_stopping = True
         for relay in self._relays:
             relay.stop()
 
@@ -134,7 +137,11 @@ class Exchanges:
             await asyncio.shield(asyncio.wrap_future(commit))
             if self._commits.get(key) is commit:
                 del self._commits[key]
-        paths = self._library.takes(key)
+        if self._library.knows(key):
+            paths = self._library.takes(key)
+        else:
+            # A large folder takes a while to look through; the streams go on.
+            paths = await asyncio.to_thread(self._library.takes, key)
         index = self._takes.next(key, len(paths))
         if index is None:
             return on_miss, None
@@ -152,7 +159,7 @@ class Exchanges:
             response = head(
                 recorded.status, recorded.reason, replayed_headers(recorded.headers)
             )
-            response.headers[TOLD_CASSETTE] = name
+            response.headers[TOLD_CASSETTE] = quote(name)
             outlet = self._outlet(asked, response, recorded, "replayed")
             ended = EndReason.CLIENT_GONE
             due_ns = asked.pacing.start()
@@ -169,6 +176,8 @@ class Exchanges:
                     start_ns=arrived_ns,
                 )
             finally:
+                if ended is EndReason.CLIENT_GONE and self._is_stopping:
+                    ended = EndReason.SHUTDOWN
                 self.tally["replayed"] += 1
                 self._tell("replayed", name, clean, recorded.status, ended)
         return response
@@ -179,6 +188,10 @@ class Exchanges:
         assert self._upstream is not None
         start_ns = self._clock.now_ns()
         source = await self._upstream.send(asked.request)
+        if self._is_stopping:
+            source.close()
+            message = "the proxy was stopped before the answer began"
+            raise UpstreamUnreachableError(message)
         recorded = Response(
             status=source.status,
             reason=source.reason or "",
@@ -241,6 +254,11 @@ class Exchanges:
             return
 
         def commit() -> None:
+            if ended is EndReason.CLIENT_GONE and self._library.has_complete(key):
+                # Whoever stops an app by Ctrl-C wants to keep what there was.
+                writer.close()
+                tell("unfinished", writer.stem)
+                return
             path = self._library.commit(writer, key, replace=replace)
             if path is None:
                 self.tally["lost"] += 1

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from streamtape.core.model import Request
 from streamtape.core.pacing import Pacing, parse_speed
+from streamtape.core.redaction import clean_text
 from streamtape.errors import RefusedRequestError, StreamtapeError, UsageError
 from streamtape.server.answers import (
     TOLD,
@@ -60,7 +61,7 @@ class Face:
                 fetch_site=request.headers.get("Sec-Fetch-Site"),
             )
         except RefusedRequestError as error:
-            log.info("refused: %s", error)
+            log.info("refused: %s", clean_text(str(error)))
             return error_answer(error)
         origin = request.headers.get("Origin")
         try:
@@ -69,7 +70,7 @@ class Face:
                 asked = await self._read(request)
                 return await self._exchanges.answer(asked)
         except StreamtapeError as error:
-            log.warning("%s", error)
+            log.warning("%s", clean_text(str(error)))
             response = error_answer(error)
         except Exception as error:
             log.exception("a defect of streamtape itself")

@@ -47,9 +47,8 @@ class Outlet:
         self._request = request
         self._protocol = request.protocol
         self._transport = request.transport
-        self._is_chunked = (
-            request.version >= HttpVersion11 and response.status not in _BODILESS
-        )
+        self._has_body = response.status not in _BODILESS
+        self._is_chunked = request.version >= HttpVersion11 and self._has_body
 
     async def start(self) -> None:
         """
@@ -57,6 +56,9 @@ class Outlet:
         """
         if self._is_chunked:
             self.response.enable_chunked_encoding()
+        elif self._has_body:
+            # Its end is the end of the connection.
+            self.response.force_close()
         await self.response.prepare(self._request)
 
     def write(self, data: bytes) -> None:
@@ -111,6 +113,9 @@ class Outlet:
     def _send(self, data: bytes) -> None:
         transport = self._transport
         if transport is None or transport.is_closing() or not data:
+            return
+        if not self._has_body:
+            # A client would take it for the head of its next answer.
             return
         if self._is_chunked:
             transport.write(b"%x\r\n%b\r\n" % (len(data), data))

@@ -69,10 +69,10 @@ class Relay:
         """
         Carry the whole body; the client's answer and the tape end as it ended.
         """
-        await self._outlet.start()
-        self._tee.start()
-        self._begin()
         try:
+            await self._outlet.start()
+            self._tee.start()
+            self._begin()
             self.reason, detail = await self._carry(idle_limit_ns)
             self._end_tape(detail)
         except asyncio.CancelledError:
@@ -135,7 +135,7 @@ class Relay:
 
     def _end_tape(self, detail: str) -> None:
         self._batch.flush()
-        if self._tape is not None:
+        if self._tape is not None and self._has_begun:
             offset_ns = self._clock.now_ns() - self._start_ns
             packed = self._tape.recording.end(self.reason, offset_ns, detail=detail)
             self._tape.writer.write(packed)

@@ -167,5 +167,8 @@ class Tee(asyncio.Protocol):
         self.is_over = True
         self.error = error
         if self._transport is not None and self._inner is not None:
+            if self.is_paused:
+                # The connection may serve another request, and has to be read.
+                self._transport.resume_reading()
             self._transport.set_protocol(self._inner)
         self._changed.set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from io import BytesIO
 from typing import Final
 
 import aiohttp
@@ -62,11 +63,11 @@ class Upstream:
         assert url.origin() == self._origin
         try:
             async with asyncio.timeout(self._idle_limit_s):
-                return await self._session.request(
+                response = await self._session.request(
                     request.method,
                     url,
                     headers=[*forwarded_headers(request.headers)],
-                    data=request.body or None,
+                    data=BytesIO(request.body) if request.body else None,
                     allow_redirects=False,
                 )
         except TimeoutError as error:
@@ -75,6 +76,12 @@ class Upstream:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             message = f"{self._origin} can't be used as upstream: {_explain(error)}"
             raise UpstreamUnreachableError(message) from error
+
+        if response.status < 200:
+            response.close()
+            message = f"{self._origin} wants another protocol ({response.status})"
+            raise UpstreamUnreachableError(message)
+        return response
 
     async def close(self) -> None:
         """
