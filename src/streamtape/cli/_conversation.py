@@ -15,7 +15,10 @@ from streamtape.core.sse import EventSplitter, parse_event
 from streamtape.errors import UsageError
 from streamtape.server.clock import SystemClock
 
-PROMPTS: Final = ("What is it like at the harbour at dawn?", "[thinking] And why?")
+PROMPTS: Final = (
+    "What is it like at the harbour at dawn?",
+    "How early was it? [citations]",
+)
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ def converse(base_url: str, say: Callable[[str], None]) -> list[Heard]:
     heard = []
     with anthropic.Anthropic(base_url=base_url, api_key="no-key-is-needed") as client:
         for prompt in PROMPTS:
+            say(f"> {prompt}\n")
             messages.append({"role": "user", "content": prompt})
             heard.append(_ask(client, messages, say))
             answer = final_message(heard[-1].raws) or {}

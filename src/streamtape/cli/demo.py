@@ -121,8 +121,8 @@ def _print_table(
     click.echo()
     Console().print(table)
     click.echo(
-        "late: how far behind its recorded offset / speed an event reached the\n"
-        "client, less what the SDK takes to send a request, the least of them."
+        "late: how long after its time an event reached the client, not counting\n"
+        "what the SDK takes to send a request."
     )
 
 
