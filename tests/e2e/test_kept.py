@@ -4,12 +4,13 @@ What a recording must not do: take a good cassette's place, or smuggle an answer
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
 import streamtape
 from e2e.listening import body, stalling_reply
-from e2e.wire import authority, connect, read_answer
+from e2e.wire import ask, authority, connect, read_answer
 from streamtape.core.model import Request
 from streamtape.testing import INSTANT, FakeUpstream, stream_reply, text
 from taping import write_tape
@@ -31,6 +32,7 @@ def test_a_client_that_leaves_early_does_not_cost_a_complete_cassette(
     tmp_path: Path,
 ) -> None:
     whole = stream_reply(text("Hello."), profile=INSTANT)
+    tallies = []
     for reply in (whole, stalling_reply(2)):
         with (
             FakeUpstream([reply]) as upstream,
@@ -43,11 +45,29 @@ def test_a_client_that_leaves_early_does_not_cost_a_complete_cassette(
                     connection.recv(1)
             if reply is not whole:
                 assert upstream.wait_for_departure()
+        tallies.append(proxy.tally)
 
     [path] = tmp_path.glob("*.tape")
     assert streamtape.open(path).ending.is_complete
     [left] = tmp_path.glob("*.part")
     assert streamtape.open(left).ending.reason == "client_gone"
+    assert tallies == [{"recorded": 1}, {"unfinished": 1}]
+
+
+def test_a_recording_that_cannot_get_its_name_counts_as_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "cassettes"
+    with (
+        FakeUpstream([stalling_reply(2)]) as upstream,
+        streamtape.record(folder, upstream=upstream.url) as proxy,
+    ):
+        with ask_for(proxy.base_url, "Hi") as connection:
+            connection.recv(1)
+            # The head is sent before the file is made, within one turn of the loop.
+            ask(proxy.base_url, method="GET", target="/_streamtape/health")
+            shutil.rmtree(folder)
+        assert upstream.wait_for_departure()
+
+    assert proxy.tally == {"lost": 1}
 
 
 def test_the_body_of_an_answer_that_has_none_is_not_sent(tmp_path: Path) -> None:

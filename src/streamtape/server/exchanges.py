@@ -69,8 +69,9 @@ class Exchanges:
         self, config: Config, library: Library, upstream: Upstream | None, clock: Clock
     ) -> None:
         self.config = config
-        self.tally: Counter[str] = Counter()
-        """How many requests met which fate."""
+        self._tally: Counter[str] = Counter()
+        # What recordings turned out to be instead; the disk's thread alone counts it.
+        self._otherwise: Counter[str] = Counter()
         self._library = library
         self._upstream = upstream
         self._clock = clock
@@ -83,6 +84,15 @@ class Exchanges:
         self._commits: dict[str, Future[None]] = {}
         # One thread: takes of one key get their numbers in the order of their ends.
         self._disk = ThreadPoolExecutor(1, "streamtape-disk")
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """
+        How many requests met which fate.
+        """
+        counted = self._tally + self._otherwise
+        counted["recorded"] -= self._otherwise.total()
+        return dict(+counted)
 
     async def answer(self, asked: Asked) -> web.StreamResponse:
         """
@@ -100,7 +110,7 @@ class Exchanges:
         if path is not None:
             return await self._replay(asked, clean, path, arrived_ns)
         if action is Action.REFUSE:
-            self.tally["miss"] += 1
+            self._tally["miss"] += 1
             raise MissError(await asyncio.to_thread(self._explain_miss, clean, key))
         tape = None
         if action is Action.RECORD:
@@ -178,7 +188,7 @@ class Exchanges:
             finally:
                 if ended is EndReason.CLIENT_GONE and self._is_stopping:
                     ended = EndReason.SHUTDOWN
-                self.tally["replayed"] += 1
+                self._tally["replayed"] += 1
                 self._tell("replayed", name, clean, recorded.status, ended)
         return response
 
@@ -221,7 +231,7 @@ class Exchanges:
                 ended=relay.reason,
             )
             if tape is None:
-                self.tally["forwarded"] += 1
+                self._tally["forwarded"] += 1
                 tell("forwarded", "")
             else:
                 self._commit(tape.writer, key, relay.reason, tell)
@@ -249,7 +259,7 @@ class Exchanges:
         """
         if ended in _UNFINISHED:
             writer.close()
-            self.tally["unfinished"] += 1
+            self._tally["unfinished"] += 1
             tell("unfinished", writer.stem)
             return
 
@@ -257,15 +267,16 @@ class Exchanges:
             if ended is EndReason.CLIENT_GONE and self._library.has_complete(key):
                 # Whoever stops an app by Ctrl-C wants to keep what there was.
                 writer.close()
+                self._otherwise["unfinished"] += 1
                 tell("unfinished", writer.stem)
                 return
             path = self._library.commit(writer, key, replace=replace)
             if path is None:
-                self.tally["lost"] += 1
+                self._otherwise["lost"] += 1
             else:
                 tell("recorded", self._library.name_of(path))
 
-        self.tally["recorded"] += 1
+        self._tally["recorded"] += 1
         replace = self.config.mode is RecordMode.ALL
         pending = {k: each for k, each in self._commits.items() if not each.done()}
         self._commits = pending | {key: self._disk.submit(commit)}

@@ -102,7 +102,7 @@ class Face:
                 "mode": self._config.mode,
                 "cassettes": str(self._config.cassettes),
                 "upstream": self._config.upstream,
-                "requests": dict(self._exchanges.tally),
+                "requests": self._exchanges.tally,
             }
         elif name != "health":
             message = f"there is no {OWN_PATH}{name}, only {OWN_PATH}health and status"

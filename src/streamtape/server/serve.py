@@ -135,7 +135,8 @@ class RunningServer:
             self._started.set()
             await self._stopping.wait()
             exchanges.stop()
-            self.tally = exchanges.tally
+        # What was recorded is known when all is on the disk.
+        self.tally = exchanges.tally
 
     async def _open_exchanges(
         self, stack: contextlib.AsyncExitStack, port: int
