@@ -1,14 +1,14 @@
-# Every target makes what it needs; none but .venv and test-slow uses the network.
+# Every target makes what it needs; only .venv, test-slow and clients use the network.
 # On another interpreter or folder: make PYTHON=python3.13 VENV=/tmp/venv test
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-NOT_SLOW := not slow and not node
+NOT_SLOW := not slow and not node and not clients
 
 .DEFAULT_GOAL := check
-.PHONY: help check lint types test test-slow cover demo cassettes docs docs-check \
+.PHONY: help check lint types test test-slow clients cover demo cassettes docs docs-check \
 	bench format build clean
 
 check: lint types test docs-check ## All that a change must pass (the default)
@@ -28,7 +28,10 @@ test: $(INSTALLED) ## Run the tests that need nothing but Python
 	$(BIN)/pytest -m "$(NOT_SLOW)"
 
 test-slow: $(INSTALLED) ## Run the long tests and those that need node
-	$(BIN)/pytest -m "not ($(NOT_SLOW))"
+	$(BIN)/pytest -m "(slow or node) and not clients"
+
+clients: $(INSTALLED) ## Run real clients, installed at their newest versions
+	$(BIN)/pytest -m clients tests/clients
 
 cover: $(INSTALLED) ## Run the tests and say what they leave out
 	$(BIN)/coverage run -m pytest -m "$(NOT_SLOW)"

@@ -1,5 +1,5 @@
 """
-Command line: ``python -m bench live``, ``replay`` or ``all``.
+Command line: ``python -m bench live``, ``replay``, ``lookup`` or ``all``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,14 @@ import sys
 from rich.console import Console
 
 from bench.live import measure_live
+from bench.lookup import measure_lookup
 from bench.replay import measure_replay
 
-_BENCHMARKS = {"live": measure_live, "replay": measure_replay}
+_BENCHMARKS = {
+    "live": measure_live,
+    "replay": measure_replay,
+    "lookup": measure_lookup,
+}
 
 
 def main() -> int:

@@ -14,8 +14,9 @@ from http.client import responses
 from pathlib import Path
 from typing import Any, Final
 
-from streamtape.core.matching import cassette_stem, request_key
+from streamtape.core.matching import matched
 from streamtape.core.model import EndReason, Request, Response
+from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
 from streamtape.core.redaction import clean_request
 from streamtape.library import CassetteWriter, Library
@@ -65,11 +66,12 @@ def make_cassettes(folder: Path) -> None:
     library = Library(folder)
     for request, reply in _exchanges():
         clean = clean_request(request)
-        key = request_key(clean)
-        writer = CassetteWriter(folder, cassette_stem(clean, key))
-        for packed in _record(Recording(clean, recorded_at=None), reply):
+        seen = matched(clean)
+        recording = Recording(clean, recorded_at=None, match_key=seen.key)
+        writer = CassetteWriter(folder, cassette_stem(seen))
+        for packed in _record(recording, reply):
             writer.write(packed)
-        library.commit(writer, key, replace=False)
+        library.commit(writer, seen.key, replace=False)
 
 
 def _exchanges() -> Iterator[tuple[Request, Reply]]:

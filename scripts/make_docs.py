@@ -22,13 +22,17 @@ import click
 
 from streamtape.cli import main as streamtape
 from streamtape.core.modes import explain_modes
+from streamtape.settings.table import explain_settings
 
 ROOT: Final = Path(__file__).parents[1]
 CLI_PAGE: Final = ROOT / "docs" / "cli.md"
 CLI_INTRO: Final = "# Command line\n\nGenerated from `--help`: `make docs` writes it.\n"
 HELP_WIDTH: Final = 80
 
-REGIONS: Final[Mapping[str, Callable[[], str]]] = {"modes": explain_modes}
+REGIONS: Final[Mapping[str, Callable[[], str]]] = {
+    "modes": explain_modes,
+    "settings": explain_settings,
+}
 """What may be generated: functions that return Markdown ending in a newline."""
 
 _REGION = re.compile(

@@ -52,7 +52,7 @@ def test_the_looking_commands_run(verb: str) -> None:
     )
 
     assert ran.returncode == 0
-    assert "hello-d94702cb" in ran.stdout
+    assert "hello-a3eed8ca" in ran.stdout
 
 
 def test_every_option_in_a_command_is_one_of_that_command() -> None:

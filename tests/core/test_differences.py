@@ -1,19 +1,28 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from asking import post
-from streamtape.core.differences import Difference, find_differences
-from streamtape.core.matching import request_key
+from streamtape.core.differences import Difference, common_length, find_differences
+from streamtape.core.matching import matched
 from streamtape.core.model import Request
+from streamtape.core.rules import Rules
 
 
-def lines(recorded: Request, requested: Request, limit: int = 9) -> list[str]:
-    return [str(each) for each in find_differences(recorded, requested, limit)]
+def differences(
+    recorded: Request, requested: Request, limit: int = 3, rules: Rules | None = None
+) -> list[Difference]:
+    one, other = (matched(each, rules or Rules()) for each in (recorded, requested))
+    return find_differences(one, other, limit)
+
+
+def lines(
+    recorded: Request, requested: Request, rules: Rules | None = None
+) -> list[str]:
+    return [str(each) for each in differences(recorded, requested, 9, rules)]
 
 
 @pytest.mark.parametrize(
@@ -22,10 +31,12 @@ def lines(recorded: Request, requested: Request, limit: int = 9) -> list[str]:
         pytest.param({"a": 1}, {"a": 1.0}, [], id="same"),
         pytest.param({"metadata": 1}, {"metadata": 2}, [], id="metadata"),
         pytest.param({"a": True}, {"a": 1}, ["a: true / 1"], id="true-and-one"),
-        pytest.param(
-            [[1]], [[True]], ["body[0][0]: 1 / true"], id="inner-true-and-one"
-        ),
+        pytest.param([[1]], [[True]], ["$[0][0]: 1 / true"], id="inner-true-and-one"),
         pytest.param({"a": None}, {}, ["a missing: null"], id="null-missing"),
+        pytest.param({"stream": True}, {}, ["stream: true / false"], id="stream"),
+        pytest.param(
+            {}, {"stream": True}, ["stream: false / true"], id="stream-requested"
+        ),
         pytest.param({"a": ""}, {}, ["a missing: ''"], id="empty-text-missing"),
         pytest.param({"a": {}}, {"a": []}, ["a: {0 keys} / [0 items]"], id="types"),
         pytest.param(
@@ -40,12 +51,12 @@ def lines(recorded: Request, requested: Request, limit: int = 9) -> list[str]:
             ["c: 1 / 2", "a[0].b: 'x' / 'y'"],
             id="scalars-first",
         ),
-        pytest.param([1, 2], [1, 9, 8, 2], ["body[1] added: 9", "body[2] added: 8"]),
-        pytest.param([1, 1, 1], [1, 1], ["body[2] missing: 1"], id="one-of-equals"),
+        pytest.param([1, 2], [1, 9, 8, 2], ["$[1] added: 9", "$[2] added: 8"]),
+        pytest.param([1, 1, 1], [1, 1], ["$[2] missing: 1"], id="one-of-equals"),
         pytest.param(
             [1, 2, 3, 4],
             [1, 5, 3],
-            ["body[1]: 2 / 5", "body[3] missing: 4"],
+            ["$[1]: 2 / 5", "$[3] missing: 4"],
             id="changed-and-missing",
         ),
         pytest.param(
@@ -54,7 +65,7 @@ def lines(recorded: Request, requested: Request, limit: int = 9) -> list[str]:
             ["body in another order from item 1: 1 / 2"],
             id="order",
         ),
-        pytest.param([1, 1, 2], [1, 2, 2], ["body[1]: 1 / 2"], id="not-just-order"),
+        pytest.param([1, 1, 2], [1, 2, 2], ["$[1]: 1 / 2"], id="not-just-order"),
         pytest.param("a\nb", "a\tb", [r"body: 'a\nb' / 'a\tb'"], id="escaped"),
         pytest.param(
             "x" * 41,
@@ -67,6 +78,18 @@ def lines(recorded: Request, requested: Request, limit: int = 9) -> list[str]:
             {"a": []},
             ["a[0] missing: type 't'"],
             id="told-by-type",
+        ),
+        pytest.param(
+            {"a": []},
+            {"a": [{"role": "r", "content": [{"type": "text", "text": "Hi"}]}]},
+            ["a[0] added: role 'r', content [type 'text', text 'Hi']"],
+            id="told-by-its-only-block",
+        ),
+        pytest.param(
+            {"path": 1, "x": 1},
+            {"path": 2, "x": 1},
+            ["$.path: 1 / 2"],
+            id="named-as-a-part-of-a-request",
         ),
     ],
 )
@@ -83,9 +106,9 @@ def test_method_path_and_query_come_before_the_body() -> None:
     assert lines(recorded, requested) == [
         "method: 'POST' / 'PUT'",
         "path: '/v1/x' / '/v1/y'",
-        "query.limit: '2' / '3'",
-        "query.after added: 'z'",
-        "query.id[1]: '2' / '3'",
+        "?limit: '2' / '3'",
+        "?after added: 'z'",
+        "?id: '2' / '3'",
         "a: 1 / 2",
     ]
 
@@ -101,47 +124,58 @@ def test_parts_are_compared_whatever_their_boundaries() -> None:
 
     assert lines(upload("one", "same"), upload("other", "same")) == []
     assert lines(upload("one", "red"), upload("other", "blue")) == [
-        r"parts[1]: '\r\n\r\nred' / '\r\n\r\nblue'"
+        "parts[0].content: 'red' / 'blue'"
     ]
+
+
+def test_headers_are_told_where_the_rules_name_them() -> None:
+    def ask(betas: str) -> Request:
+        headers = (("anthropic-beta", betas),) if betas else ()
+        return Request(method="GET", target="/v1/models", headers=headers)
+
+    rules = Rules(headers=("anthropic-beta",))
+
+    assert lines(ask("a,b"), ask("b, c")) == []
+    assert lines(ask("a,b"), ask("b, c"), rules) == [
+        "header anthropic-beta: 'a, b' / 'b, c'"
+    ]
+    assert lines(ask(""), ask("b"), rules) == ["header anthropic-beta added: 'b'"]
+
+
+def test_a_body_that_was_read_as_something_else_is_told_as_that() -> None:
+    as_json = Request(method="POST", target="/v1/x", body=b'"hello"')
+    as_text = Request(method="POST", target="/v1/x", body=b"hello")
+
+    assert lines(as_json, as_text) == ["body was sent as: JSON / plain bytes"]
 
 
 def test_a_difference_keeps_its_facts() -> None:
-    assert find_differences(post({"s": "x" * 50}), post({"s": "x" * 49 + "y"})) == [
-        Difference(
-            path="s",
-            recorded=f"'…{'x' * 16}'",
-            requested=f"'…{'x' * 15}y'",
-            note="differs at character 49",
-        )
-    ]
+    (difference,) = differences(post({"s": "x" * 50}), post({"s": "x" * 49 + "y"}))
+
+    assert difference == Difference(
+        path="s",
+        recorded=f"'…{'x' * 16}'",
+        requested=f"'…{'x' * 15}y'",
+        note="differs at character 49",
+    )
+    assert json.loads(json.dumps(difference.as_json()))["path"] == "s"
+
+
+def test_an_object_is_shown_in_a_part_of_a_line() -> None:
+    nested: object = "x" * 50
+    for _ in range(50):
+        nested = [{"type": "t", "content": nested}]
+    (difference,) = differences(post({}), post({"a": nested}))
+
+    assert difference.requested.startswith("[type 't', content [type 't', content [")
+    assert len(difference.requested) < 130
 
 
 def test_no_more_differences_are_given_than_asked_for() -> None:
     many = {f"k{i}": i for i in range(9)}
 
-    assert len(find_differences(post({}), post(many))) == 3
-    assert len(find_differences(post({}), post(many), limit=5)) == 5
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=50),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.text(max_size=4), inner, max_size=4)
-    ),
-    max_leaves=10,
-)
-
-
-@given(json_values, json_values)
-def test_there_are_differences_just_where_the_keys_differ(
-    one: object, other: object
-) -> None:
-    recorded, requested = post({"a": one}), post({"a": other})
-
-    assert bool(find_differences(recorded, requested)) == (
-        request_key(recorded) != request_key(requested)
-    )
+    assert len(differences(post({}), post(many))) == 3
+    assert len(differences(post({}), post(many), limit=5)) == 5
 
 
 def test_a_large_body_has_its_one_difference_told() -> None:
@@ -153,10 +187,20 @@ def test_a_large_body_has_its_one_difference_told() -> None:
     other = copy.deepcopy(body)
     other["messages"][200]["content"] = "200" + "x" * 4000 + "y" * 1000
 
-    (difference,) = find_differences(post(body), post(other))
+    (difference,) = differences(post(body), post(other))
 
     assert difference.path == "messages[200].content"
     assert difference.note == "differs at character 4003"
 
 
 # The nearest candidate
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "common"),
+    [("", "", 0), ("a", "", 0), ("abc", "abd", 2), ("abc", "abc", 3), ("ab", "abc", 2)],
+)
+def test_the_common_length_is_counted_from_the_start(
+    one: str, other: str, common: int
+) -> None:
+    assert common_length(one, other) == common

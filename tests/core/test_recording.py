@@ -8,6 +8,7 @@ import pytest
 
 from helpers import every_split
 from streamtape.core.frames import MAGIC
+from streamtape.core.matching import KEY_VERSION
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.records import End, Header
@@ -99,6 +100,14 @@ def test_a_recording_begins_with_all_that_comes_before_the_body() -> None:
     assert header == Header(recorded_at="2026-01-02T03:04:05Z")
     assert request == clean_request(REQUEST)
     assert head == response(STREAM)
+
+
+def test_a_recording_says_the_key_of_its_request() -> None:
+    recording = Recording(clean_request(REQUEST), recorded_at=None, match_key="0f" * 32)
+
+    header = next(TapeReader().feed(recording.begin(response(STREAM))))
+
+    assert header == Header(match=(KEY_VERSION, b"\x0f" * 32))
 
 
 def test_the_same_calls_give_the_same_bytes() -> None:

@@ -32,6 +32,12 @@ END: dict[str, Any] = {
     [
         pytest.param(Kind.HEADER, {"minor": 3}, Header(minor=3), id="header"),
         pytest.param(
+            Kind.HEADER,
+            {"minor": 1, "match": [2, bytes(32), "later"]},
+            Header(minor=1, match=(2, bytes(32))),
+            id="header-with-a-match-key",
+        ),
+        pytest.param(
             Kind.RESPONSE,
             RESPONSE | {"later": "key"},
             Response(status=200, reason="OK", headers=(("a", "b"),), offset_ns=5),
@@ -68,6 +74,30 @@ def test_a_value_becomes_what_it_stands_for(
         pytest.param(Kind.EVENT, [1.0, b""], TypeError, id="time-as-a-float"),
         pytest.param(Kind.REQUEST, [], TypeError, id="no-map"),
         pytest.param(Kind.HEADER, {}, LookupError, id="no-minor"),
+        pytest.param(
+            Kind.HEADER, {"minor": 1, "match": b"1"}, TypeError, id="match-no-array"
+        ),
+        pytest.param(
+            Kind.HEADER, {"minor": 1, "match": [1]}, LookupError, id="match-no-key"
+        ),
+        pytest.param(
+            Kind.HEADER,
+            {"minor": 1, "match": [1, bytes(31)]},
+            ValueError,
+            id="match-key-too-short",
+        ),
+        pytest.param(
+            Kind.HEADER,
+            {"minor": 1, "match": ["1", bytes(32)]},
+            TypeError,
+            id="match-version-as-text",
+        ),
+        pytest.param(
+            Kind.HEADER,
+            {"minor": 1, "match": [1, "0" * 32]},
+            TypeError,
+            id="match-key-as-text",
+        ),
         pytest.param(
             Kind.RESPONSE,
             RESPONSE | {"headers": [["a", "b\r\nc: d"]]},

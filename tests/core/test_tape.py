@@ -24,7 +24,14 @@ from streamtape.core.redaction import (
     clean_request,
     clean_response,
 )
-from streamtape.core.tape import MAX_RECORD_BYTES, TapeReader, TapeWriter, find_end
+from streamtape.core.tape import (
+    MAX_RECORD_BYTES,
+    TapeReader,
+    TapeWriter,
+    find_end,
+    find_header,
+    find_request,
+)
 from streamtape.errors import DamagedCassetteError, UnsupportedVersionError
 
 REQUEST = Request(
@@ -122,7 +129,7 @@ def test_what_is_written_is_read_back_however_it_comes() -> None:
 
     for blocks in every_split(data):
         assert read(*blocks) == [
-            Header(minor=0, recorded_at="2026-01-02T03:04:05Z"),
+            Header(recorded_at="2026-01-02T03:04:05Z"),
             REQUEST,
             RESPONSE,
             Part(10, EVENTS[0]),
@@ -292,8 +299,55 @@ def test_a_critical_frame_of_an_unknown_type_is_refused(kind: int) -> None:
         read(craft((kind, "new"), flags=Flags.CRITICAL))
 
 
+MATCH = (1, bytes(range(32)))
+
+
+def test_the_match_key_stands_in_the_header() -> None:
+    packed = MAGIC + TapeWriter().header(Header(match=MATCH))
+
+    assert read(packed) == [Header(match=MATCH)]
+
+
+def test_the_first_records_are_found_in_the_first_bytes() -> None:
+    """
+    As soon as they are whole, whatever follows.
+    """
+    tape = TapeWriter()
+    header = MAGIC + tape.header(Header(match=MATCH))
+    both = header + tape.request(clean_request(REQUEST))
+
+    for size in range(len(both) + 5):
+        start = (both + b"junk.")[:size]
+        is_header, is_request = size >= len(header), size >= len(both)
+        assert find_header(start) == (Header(match=MATCH) if is_header else None)
+        assert find_request(start) == (REQUEST if is_request else None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"junk", id="foreign"),
+        pytest.param(craft(*HEAD_FRAMES).replace(b"STP1", b"STP2"), id="version-2"),
+        pytest.param(craft(*HEAD_FRAMES).replace(b"minor", b"mimor"), id="damaged"),
+        pytest.param(craft(*HEAD_FRAMES[1:]), id="without-a-header"),
+        pytest.param(craft((Kind.HEADER, {})), id="not-what-it-should-be"),
+        pytest.param(craft(*HEAD_FRAMES, flags=Flags.MORE), id="split"),
+    ],
+)
+def test_no_record_is_found_where_none_is_sound(data: bytes) -> None:
+    assert find_header(data) is None
+    assert find_request(data) is None
+
+
+def test_a_request_that_does_not_follow_at_once_is_left_to_the_reader() -> None:
+    data = craft(HEAD_FRAMES[0], (Kind.NOTE, "a remark"), *HEAD_FRAMES[1:])
+
+    assert find_header(data) == Header(minor=0)
+    assert find_request(data) is None
+
+
 def test_a_critical_frame_of_a_known_type_is_read() -> None:
-    assert read(craft((Kind.HEADER, HEADER), flags=Flags.CRITICAL)) == [Header()]
+    assert read(craft((Kind.HEADER, HEADER), flags=Flags.CRITICAL)) == [Header(minor=0)]
 
 
 def test_unknown_keys_items_and_flags_are_passed_over() -> None:

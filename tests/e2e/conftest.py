@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamtape.core.modes import RecordMode
-from streamtape.server.config import Config
+from streamtape.server.config import Config, Policy
 from streamtape.server.serve import RunningServer
 from streamtape.testing import INSTANT, FakeUpstream
 
@@ -28,7 +28,7 @@ def proxy(upstream: FakeUpstream, tmp_path: Path) -> Iterator[RunningServer]:
     """
     config = Config(
         cassettes=tmp_path,
-        mode=RecordMode.ALL,
+        policy=Policy(mode=RecordMode.ALL),
         upstream=upstream.url,
         body_limit_bytes=10_000,
     )

@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from e2e.processes import PATIENCE_S
-from streamtape.core.matching import cassette_stem, request_key
+from streamtape.core.matching import matched
 from streamtape.core.model import EndReason, Request, Response
+from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
 from streamtape.core.redaction import clean_request
 from streamtape.core.sse import EventSplitter
@@ -119,8 +120,8 @@ def keep_slow_answer(folder: Path) -> None:
     recording = Recording(request, recorded_at=None)
     head = (("content-type", "text/event-stream"),)
     hour_ns = 3600 * 10**9
-    key = request_key(request)
-    writer = CassetteWriter(folder, cassette_stem(request, key))
+    seen = matched(request)
+    writer = CassetteWriter(folder, cassette_stem(seen))
     for packed in (
         recording.begin(Response(status=200, reason="OK", headers=head, offset_ns=0)),
         recording.feed(b"event: ping\ndata: {}\n\n", 0),
@@ -128,4 +129,4 @@ def keep_slow_answer(folder: Path) -> None:
         recording.end(EndReason.COMPLETE, hour_ns),
     ):
         writer.write(packed)
-    assert Library(folder).commit(writer, key, replace=False) is not None
+    assert Library(folder).commit(writer, seen.key, replace=False) is not None

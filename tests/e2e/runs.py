@@ -4,7 +4,7 @@ The same use of an API three times: straight, through a recording, from a replay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -30,12 +30,16 @@ class Runs(Generic[T]):
     """What the upstream got while recording."""
     cassettes: list[Cassette]
     """In the order of their names, and of their takes where these are equal."""
-    tally: dict[str, int]
+    counts: Mapping[str, int]
     """What became of the requests in the replay."""
 
 
 def run_thrice(
-    use: Callable[[str], T], answers: Answers | Sequence[Reply] | None, folder: Path
+    use: Callable[[str], T],
+    answers: Answers | Sequence[Reply] | None,
+    folder: Path,
+    *,
+    speed: float | str = "instant",
 ) -> Runs[T]:
     """
     Use the upstream, a recording of it, and a replay while there is no upstream.
@@ -44,6 +48,7 @@ def run_thrice(
         use: A function of the base URL, which returns what can be compared.
         answers: What the upstream answers; it begins anew for the recording.
         folder: Where to keep the cassettes; made if it isn't there.
+        speed: That of the replay.
     """
     with FakeUpstream(answers, profile=INSTANT) as upstream:
         straight = use(upstream.url)
@@ -52,7 +57,7 @@ def run_thrice(
         streamtape.record(folder, upstream=upstream.url) as recording,
     ):
         recorded = use(recording.base_url)
-    with streamtape.replay(folder, speed="instant") as replay:
+    with streamtape.replay(folder, speed=speed) as replay:
         replayed = use(replay.base_url)
     return Runs(
         straight=straight,
@@ -60,7 +65,7 @@ def run_thrice(
         replayed=replayed,
         requests=upstream.requests,
         cassettes=read_library(folder),
-        tally=replay.tally,
+        counts=replay.summary.counts,
     )
 
 

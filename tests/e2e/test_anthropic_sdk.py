@@ -247,7 +247,7 @@ def test_a_sync_client_gets_the_same(call: Call, tmp_path: Path) -> None:
     assert runs.straight
     assert runs.recorded == runs.straight
     assert runs.replayed == runs.straight
-    assert set(runs.tally) == {"replayed"}
+    assert set(runs.counts) == {"replayed"}
 
 
 @pytest.mark.parametrize("transport", ["httpx2", "aiohttp"])
@@ -274,4 +274,4 @@ def test_an_async_client_gets_the_same(
     assert runs.straight
     assert runs.recorded == runs.straight
     assert runs.replayed == runs.straight
-    assert set(runs.tally) == {"replayed"}
+    assert set(runs.counts) == {"replayed"}

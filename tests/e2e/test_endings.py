@@ -24,7 +24,7 @@ from e2e.wire import (
 )
 from streamtape import StreamtapeError
 from streamtape.core.modes import RecordMode
-from streamtape.server.config import Config
+from streamtape.server.config import Config, Policy
 from streamtape.server.serve import RunningServer
 from streamtape.testing import (
     FakeUpstream,
@@ -170,7 +170,7 @@ def record_impatiently(reply: Reply, folder: Path) -> Answer:
     with FakeUpstream([reply]) as upstream:
         config = Config(
             cassettes=folder,
-            mode=RecordMode.ALL,
+            policy=Policy(mode=RecordMode.ALL),
             upstream=upstream.url,
             idle_limit_ns=50 * MS,
         )

@@ -54,7 +54,9 @@ def test_some_requests_are_answered_here(
         pytest.param("/v1/v1/messages", "/v1 is there twice", id="v1-twice"),
         pytest.param("/messages", "/v1 is missing", id="no-v1"),
         pytest.param("/messages?beta=true", "/v1 is missing", id="no-v1-with-query"),
-        pytest.param("/_streamtape/nothing", "health and status", id="own-pages"),
+        pytest.param(
+            "/_streamtape/nothing", "health, status and reset", id="own-pages"
+        ),
     ],
 )
 def test_a_wrong_address_is_explained(

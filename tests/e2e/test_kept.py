@@ -45,7 +45,7 @@ def test_a_client_that_leaves_early_does_not_cost_a_complete_cassette(
                     connection.recv(1)
             if reply is not whole:
                 assert upstream.wait_for_departure()
-        tallies.append(proxy.tally)
+        tallies.append(proxy.summary.counts)
 
     [path] = tmp_path.glob("*.tape")
     assert streamtape.open(path).ending.is_complete
@@ -67,7 +67,7 @@ def test_a_recording_that_cannot_get_its_name_counts_as_lost(tmp_path: Path) -> 
             shutil.rmtree(folder)
         assert upstream.wait_for_departure()
 
-    assert proxy.tally == {"lost": 1}
+    assert proxy.summary.counts == {"lost": 1}
 
 
 def test_the_body_of_an_answer_that_has_none_is_not_sent(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ What becomes of a request in each record mode.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -153,3 +155,86 @@ def test_the_status_page_tells_mode_and_counts(mode: str, tmp_path: Path) -> Non
     assert f'"mode": "{mode}"'.encode() in status.body
     assert f'"requests": {{"{fate}": 1}}'.encode() in status.body
     assert status.header("x-streamtape") == "local"
+
+
+# One request with a mode of its own
+
+
+def post_in(base_url: str, prompt: str, mode: str) -> Answer:
+    body = f'{{"messages":[{{"role":"user","content":"{prompt}"}}]}}'
+    headers = (("x-streamtape-mode", mode),)
+    return ask(base_url, body=body.encode(), headers=headers)
+
+
+def test_a_request_can_ask_for_a_mode_of_its_own(tmp_path: Path) -> None:
+    with (
+        FakeUpstream(profile=INSTANT) as upstream,
+        streamtape.record(tmp_path, upstream=upstream.url) as proxy,
+    ):
+        modes = ["none", "passthrough", "new_episodes", "none", "once", "all"]
+        told = [
+            post_in(proxy.base_url, "Hello", mode).header("x-streamtape")
+            for mode in modes
+        ]
+
+    assert told == ["miss", "forwarded", "recorded", "replayed", "recorded", "recorded"]
+    for request in upstream.requests:
+        assert not [name for name, _ in request.headers if "streamtape" in name.lower()]
+
+
+@pytest.mark.parametrize("mode", ["record", "", "ALL"])
+def test_a_mode_that_is_none_is_refused(mode: str, tmp_path: Path) -> None:
+    with streamtape.replay(tmp_path) as replay:
+        answer = post_in(replay.base_url, "Hello", mode)
+
+    assert answer.status == 400
+    message = json.loads(answer.body)["error"]["message"]
+    assert "x-streamtape-mode: expected one of none, once" in message
+
+
+def test_no_header_makes_a_replay_open_a_connection(tmp_path: Path) -> None:
+    with streamtape.replay(tmp_path) as replay:
+        answer = post_in(replay.base_url, "Hello", "all")
+
+    assert answer.status == 400
+    assert "this server only replays" in json.loads(answer.body)["error"]["message"]
+
+
+# Several recorders in one folder
+
+
+def test_recorders_of_one_folder_lose_nothing(tmp_path: Path) -> None:
+    """
+    Each of four records what the others have not: at once, and then once more.
+    """
+    prompts = [f"Question {number}" for number in range(40)]
+    with FakeUpstream(profile=INSTANT) as upstream, ExitStack() as stack:
+        proxies = [
+            stack.enter_context(
+                streamtape.record(tmp_path, upstream=upstream.url, mode="new_episodes")
+            )
+            for _ in range(4)
+        ]
+        with ThreadPoolExecutor(8) as pool:
+            parallel = list(
+                pool.map(
+                    lambda number: post(
+                        proxies[number % 4].base_url, prompts[number // 4]
+                    ),
+                    range(160),
+                )
+            )
+        again = [
+            post(proxy.base_url, prompt).header("x-streamtape")
+            for proxy in proxies
+            for prompt in prompts
+        ]
+
+    assert {answer.status for answer in parallel} == {200}
+    # What one recorder had kept before another was asked is a hit there.
+    assert set(again) == {"replayed"}
+    recorded = [
+        answer for answer in parallel if answer.header("x-streamtape") == "recorded"
+    ]
+    assert len(read_library(tmp_path)) == len(recorded) == len(upstream.requests)
+    assert not list(tmp_path.glob("*.part"))

@@ -104,4 +104,4 @@ def test_a_tool_loop_is_three_recordings(use_sdk: Use, tmp_path: Path) -> None:
 
     assert len(runs.replayed) == 6
     assert len(runs.cassettes) == 3
-    assert runs.tally == {"replayed": 3}
+    assert runs.counts == {"replayed": 3}

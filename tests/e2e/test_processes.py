@@ -63,7 +63,7 @@ def test_what_one_process_records_another_replays(
     assert [path.suffix for path in tmp_path.iterdir()] == [".tape"]
     for end, counted in (recorder_end, "1 recorded"), (replay_end, "1 replayed"):
         assert (end.status, end.stdout) == (0, "")
-        assert end.stderr.endswith(f"Stopped: {counted}.\n")
+        assert f"\nStopped: {counted}.\n" in end.stderr
         assert "Warning" not in end.stderr
 
 

@@ -59,8 +59,8 @@ def test_a_redirect_within_the_upstream_is_followed_through_the_proxy(
         replayed = create(replay.base_url)
 
     assert replayed == recorded
-    assert recording.tally == {"recorded": 2}
-    assert replay.tally == {"replayed": 2}
+    assert recording.summary.counts == {"recorded": 2}
+    assert replay.summary.counts == {"replayed": 2}
     assert [seen.target for seen in upstream.requests] == [
         f"{prefix}/v1/messages",
         f"{prefix}/v1/messages?moved=1",

@@ -73,7 +73,7 @@ def test_batch_results_are_fetched_through_the_proxy(
     assert recorded_url == recording.base_url + results
     assert replayed_url == replay.base_url + results
     # The SDK looks at the batch once more before it fetches the results.
-    assert replay.tally == {"replayed": len(upstream.requests)}
+    assert replay.summary.counts == {"replayed": len(upstream.requests)}
 
 
 def test_a_batch_is_recorded_with_the_url_that_the_upstream_gave(
@@ -108,7 +108,7 @@ def test_files_go_up_and_come_down_as_they_are(tmp_path: Path) -> None:
     assert runs.replayed == runs.straight
     upload, _ = runs.requests
     assert content in upload.body
-    assert runs.tally == {"replayed": 2}
+    assert runs.counts == {"replayed": 2}
 
 
 def test_another_file_is_another_request(tmp_path: Path) -> None:

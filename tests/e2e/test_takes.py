@@ -94,16 +94,16 @@ def test_parallel_requests_get_a_take_each(tmp_path: Path) -> None:
     """
     Recorded at once and replayed at once; which client gets which is open.
     """
-    count = 8
+    count = 200
     with (
         FakeUpstream(numbered(count)) as upstream,
         streamtape.record(tmp_path, upstream=upstream.url) as recording,
-        ThreadPoolExecutor(count) as pool,
+        ThreadPoolExecutor(50) as pool,
     ):
         recorded = list(pool.map(post, [recording.base_url] * count))
     with (
         streamtape.replay(tmp_path, exhausted="error") as replay,
-        ThreadPoolExecutor(count) as pool,
+        ThreadPoolExecutor(50) as pool,
     ):
         replayed = list(pool.map(post, [replay.base_url] * count))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from streamtape.core.model import Headers, find_header
 
@@ -58,11 +59,14 @@ def ask(
 ) -> Answer:
     """
     Send one request on a connection of its own, and read until that ends.
+
+    Args:
+        target: Put behind the path of the base URL.
     """
     lines = [f"{name}: {value}" for name, value in headers]
     head = raw_request(
         base_url,
-        f"{method} {target} HTTP/1.1",
+        f"{method} {urlsplit(base_url).path}{target} HTTP/1.1",
         f"Content-Length: {len(body)}",
         *lines,
     )

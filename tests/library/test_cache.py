@@ -4,6 +4,7 @@ Which files a replay reads, and how often; a changed one is read again.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ from taping import write_tape
 EVENT = b"event: ping\ndata: {}\n\n"
 
 
+def much_later() -> int:
+    """
+    Return a wall clock by which every file has been there for long.
+    """
+    return 2**62
+
+
 def played(cache: CassetteCache, path: Path) -> list[Part]:
     with cache.open(path) as cassette:
         return list(cassette.parts())
@@ -25,7 +33,7 @@ def played(cache: CassetteCache, path: Path) -> list[Part]:
 def test_a_cassette_is_played_whole_each_time(tmp_path: Path, padding: int) -> None:
     large = b": " + b"x" * padding + b"\n" + EVENT
     path = write_tape(tmp_path, [(300, EVENT), (400, large)])
-    cache = CassetteCache()
+    cache = CassetteCache(much_later)
 
     for _ in range(2):
         with cache.open(path) as cassette:
@@ -41,13 +49,39 @@ def test_a_cassette_that_was_replaced_is_read_again(
     tmp_path: Path, padding: int
 ) -> None:
     path = write_tape(tmp_path, [(300, EVENT + b": " + b"x" * padding + b"\n\n")])
-    cache = CassetteCache()
+    cache = CassetteCache(much_later)
     played(cache, path)
     path.unlink()
     new = write_tape(tmp_path, [(300, EVENT * 2)])
 
     assert new == path
     assert b"".join(part.raw for part in played(cache, path)) == EVENT * 2
+
+
+@pytest.mark.parametrize("padding", [0, 2_000_000], ids=["kept", "read-as-played"])
+@pytest.mark.parametrize("later_ns", [0, 10**12], ids=["just-now", "long-ago"])
+def test_a_file_that_was_changed_just_now_is_not_relied_on(
+    tmp_path: Path, padding: int, later_ns: int
+) -> None:
+    """
+    A second change in the same tick leaves no trace but in the file itself.
+    """
+    path = write_tape(tmp_path, [(300, EVENT + b": " + b"x" * padding + b"\n\n")])
+    changed_ns = path.stat().st_mtime_ns
+    cache = CassetteCache(lambda: changed_ns + later_ns)
+    played(cache, path)
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(changed_ns, changed_ns))
+
+    if later_ns:
+        # What no one could tell by the times of files.
+        with cache.open(path):
+            pass
+    else:
+        with pytest.raises(DamagedCassetteError):
+            cache.open(path)
 
 
 @pytest.mark.parametrize("padding", [0, 2_000_000], ids=["kept", "read-as-played"])
@@ -68,7 +102,7 @@ def test_memory_is_bounded_and_the_oldest_leave_it(tmp_path: Path) -> None:
     padding = b": " + b"x" * 700_000 + b"\n\n"
     names = [f"long-{number:08x}" for number in range(100)]
     paths = [write_tape(tmp_path, [(300, padding)], name=name) for name in names]
-    cache = CassetteCache()
+    cache = CassetteCache(much_later)
     for path in paths:
         played(cache, path)
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from streamtape.core.matching import cassette_stem, request_key
+from streamtape.core.matching import matched, request_key
 from streamtape.core.model import EndReason, Request, Response
+from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
 from streamtape.core.redaction import clean_request
+from streamtape.errors import NotACassetteError
 from streamtape.library import CassetteWriter, Entry, Library, read_cassette
 
 
@@ -23,7 +25,7 @@ def ask(text: str) -> Request:
 
 HELLO, BYE = ask("Hello"), ask("Bye")
 HELLO_KEY, BYE_KEY = request_key(HELLO), request_key(BYE)
-HELLO_STEM = cassette_stem(HELLO, HELLO_KEY)
+HELLO_STEM = cassette_stem(matched(HELLO))
 
 
 def begin(
@@ -33,7 +35,7 @@ def begin(
     Record all but the end of an answer, and leave its part open.
     """
     recording = Recording(clean_request(request), recorded_at=None)
-    writer = CassetteWriter(folder, cassette_stem(request, request_key(request)))
+    writer = CassetteWriter(folder, cassette_stem(matched(request)))
     writer.write(
         recording.begin(Response(status=200, reason="OK", headers=(), offset_ns=1))
     )
@@ -318,6 +320,25 @@ def test_only_the_first_recording_of_a_key_replaces(tmp_path: Path) -> None:
     assert answers(library) == answers(Library(tmp_path)) == ["one", "two", "three"]
 
 
+def test_a_new_run_replaces_what_the_last_one_recorded(tmp_path: Path) -> None:
+    """
+    And nothing that came from elsewhere once it had begun.
+    """
+    library = Library(tmp_path)
+    library.refresh()
+    record(library, answer="one", replace=True)
+    library.begin_run()
+    library.refresh()
+    record(Library(tmp_path), BYE, answer="theirs")
+    library.refresh()
+
+    record(library, answer="two", replace=True)
+    record(library, BYE, answer="ours", replace=True)
+
+    assert answers(library) == ["two"]
+    assert answers(library, BYE_KEY) == ["theirs", "ours"]
+
+
 def test_replacing_keeps_a_name_that_was_given_by_hand(tmp_path: Path) -> None:
     record(Library(tmp_path), answer="old").rename(tmp_path / "mine.tape")
     library = Library(tmp_path)
@@ -368,8 +389,32 @@ def test_requests_are_given_with_their_names(tmp_path: Path) -> None:
 
     assert list(library.requests()) == [
         (HELLO_STEM, HELLO),
-        (f"a/{cassette_stem(BYE, BYE_KEY)}", BYE),
+        (f"a/{cassette_stem(matched(BYE))}", BYE),
     ]
+
+
+def test_what_is_known_is_told_without_opening_a_file(tmp_path: Path) -> None:
+    """
+    As it was at the last look, and in order.
+    """
+    library = Library(tmp_path)
+    bye = record(library, BYE, folder=tmp_path / "a")
+    first, second = record(library), record(library)
+    size_bytes = first.stat().st_size
+    first.write_bytes(b"")
+
+    known = library.known()
+
+    bye_stem = cassette_stem(matched(BYE))
+    assert [(each.name, each.stem, each.path) for each in known] == [
+        (HELLO_STEM, HELLO_STEM, first),
+        (f"{HELLO_STEM}-2", HELLO_STEM, second),
+        (f"a/{bye_stem}", bye_stem, bye),
+    ]
+    assert known[0].size_bytes == size_bytes
+    assert library.request_of(second) == HELLO
+    with pytest.raises(NotACassetteError):
+        library.request_of(first)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamtape.core.matching import cassette_stem, request_key
+from streamtape.core.matching import matched, request_key
 from streamtape.core.model import EndReason, Request, Response
+from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
 from streamtape.core.redaction import clean_request
 from streamtape.library import CassetteWriter, Library, read_cassette
@@ -18,7 +19,7 @@ KEY = request_key(HELLO)
 
 def start(folder: Path, answer: str) -> tuple[CassetteWriter, Recording]:
     recording = Recording(clean_request(HELLO), recorded_at=None)
-    writer = CassetteWriter(folder, cassette_stem(HELLO, KEY))
+    writer = CassetteWriter(folder, cassette_stem(matched(HELLO)))
     head = Response(status=200, reason="OK", headers=(), offset_ns=1)
     writer.write(recording.begin(head))
     writer.write(recording.feed(f"{answer}\n".encode(), 2))

@@ -11,7 +11,9 @@ import click
 
 from streamtape.cli._log import configure_log
 from streamtape.cli._render import note
+from streamtape.cli.config import config
 from streamtape.cli.demo import demo
+from streamtape.cli.explain import explain
 from streamtape.cli.ls import ls
 from streamtape.cli.record import record
 from streamtape.cli.replay import replay
@@ -60,5 +62,5 @@ def main(verbose: bool, quiet: bool) -> None:
     configure_log(verbose=verbose, quiet=quiet)
 
 
-for _command in (record, replay, demo, ls, show):
+for _command in (record, replay, demo, ls, show, explain, config):
     main.add_command(_command)

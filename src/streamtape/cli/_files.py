@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from streamtape.errors import CassetteNotFoundError
-from streamtape.library.folder import TAPE_SUFFIX, Library
+from streamtape.library.entries import TAPE_SUFFIX
+from streamtape.library.folder import Library
 
 
 def find_files(paths: Sequence[Path], cassettes: Path) -> Iterator[tuple[Path, str]]:

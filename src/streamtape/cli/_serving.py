@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
+from streamtape.cli._summary import Finish, print_summary
 from streamtape.server.config import Config
 from streamtape.server.serve import RunningServer
 
@@ -31,13 +32,14 @@ _ENDED: Final = 0
 """Stands for the command's end where signals are read; it is no signal's number."""
 
 
-def serve(config: Config, command: Sequence[str], hello: str) -> None:
+def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) -> None:
     """
-    Serve, and leave with the command's status, or with 0 on Ctrl-C.
+    Serve, and leave with the command's status, or with that of the run on Ctrl-C.
 
     Args:
         command: A program and its arguments; empty to serve until a signal.
         hello: What the server does, said behind its address.
+        finish: What to do at the end.
 
     Raises:
         UsageError: The server can't start as asked.
@@ -57,8 +59,9 @@ def serve(config: Config, command: Sequence[str], hello: str) -> None:
             status = 0
         # A second one, while the recordings are being ended, means now.
         signals.close()
-    log.info("Stopped%s.", _count(server))
-    sys.exit(status or (_LOST if server.tally.get("lost") else 0))
+    print_summary(server.summary, is_json=finish.is_json)
+    lost = _LOST if server.summary.counts.get("lost") else 0
+    sys.exit(status or lost or finish.status(server.summary))
 
 
 def _calm_garbage_collection() -> None:
@@ -138,10 +141,3 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
             child.terminate()
     status = child.returncode
     return 128 - status if status < 0 else status
-
-
-def _count(server: RunningServer) -> str:
-    words = {"miss": "missed"}
-    tally = server.tally.items()
-    counts = ", ".join(f"{count} {words.get(told, told)}" for told, count in tally)
-    return counts and f": {counts}"

@@ -4,49 +4,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from streamtape.cli._options import (
-    cassettes_option,
-    command_argument,
-    listening_port,
-    port_option,
-)
+from streamtape.cli._options import command_argument, listening_port, setting_options
 from streamtape.cli._serving import serve
+from streamtape.cli._summary import Finish, finish_options
 from streamtape.core.modes import RecordMode
-from streamtape.server.config import Config, check_upstream, default_upstream
+from streamtape.server.config import Config, recording_config
+from streamtape.settings import Settings
+from streamtape.settings.table import SETTINGS
 
 
 @click.command()
-@click.option(
-    "--upstream",
-    metavar="URL",
-    envvar="STREAMTAPE_UPSTREAM",
-    help=(
-        "Base URL to forward to.  [default: $ANTHROPIC_BASE_URL, or else the "
-        "public API]"
-    ),
-)
-@cassettes_option
-@port_option
-@click.option(
-    "--mode",
-    type=click.Choice([mode.value for mode in RecordMode]),
-    default=RecordMode.ALL.value,
-    show_default=True,
-    envvar="STREAMTAPE_MODE",
-    help="When to record and when to replay.",
-)
+@setting_options(*SETTINGS)
+@finish_options
 @command_argument
-def record(
-    upstream: str | None,
-    cassettes: Path,
-    port: int | None,
-    mode: str,
-    command: tuple[str, ...],
-) -> None:
+def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None:
     """
     Forward requests to the API and record what comes back.
 
@@ -66,20 +39,17 @@ def record(
       streamtape record
       streamtape record --cassettes cassettes/chat -- python app.py
     """
-    listening = listening_port(port, command)
-    if mode != RecordMode.NONE:
-        upstream = check_upstream(
-            upstream or default_upstream(port=listening), port=listening
-        )
-    config = Config(
-        cassettes=cassettes, mode=RecordMode(mode), upstream=upstream, port=listening
-    )
-    serve(config, command, _explain(config))
+    config = recording_config(settings, port=listening_port(settings.port, command))
+    serve(config, command, _explain(config, settings), finish)
 
 
-def _explain(config: Config) -> str:
+def _explain(config: Config, settings: Settings) -> str:
     library, upstream = f"{config.cassettes}/", config.upstream
-    match config.mode:
+    source = settings.sources["upstream"]
+    if source.endswith(".toml"):
+        # Keys go there, and who cloned a project may not know.
+        upstream = f"{upstream} (says {source})"
+    match config.policy.mode:
         case RecordMode.ALL:
             return f"records to {library} what {upstream} answers"
         case RecordMode.NEW_EPISODES:

@@ -8,36 +8,34 @@ characters escaped.
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
-from itertools import islice, takewhile
+from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from streamtape.core.matching import (
-    canonical_json,
-    find_parts,
-    matched_json,
-    matched_query,
-)
+from streamtape.core.bodies import BodyKind
+from streamtape.core.changes import Change, Side, find_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from streamtape.core.model import Request
+    from streamtape.core.matching import Matched
 
 SHOWN_CHARS: Final = 40
 """How much of one value is shown."""
 
-_CHARS_BEFORE = 15
+_CHARS_BEFORE: Final = 15
 """How much of the text in common is shown before the first difference."""
-_TELLING_KEYS = ("type", "role", "name", "id", "text", "content")
-_PLAIN_KEY = re.compile(rf"[A-Za-z_$][A-Za-z0-9_$]{{0,{SHOWN_CHARS}}}")
+_OBJECT_CHARS: Final = 3 * SHOWN_CHARS
+_TELLING_KEYS: Final = ("type", "role", "name", "id", "text", "content")
+_KINDS: Final = {
+    BodyKind.JSON: "JSON",
+    BodyKind.MULTIPART: "a form of parts",
+    BodyKind.RAW: "plain bytes",
+}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """
-    One place where two requests differ; as text, a line without its end.
+    One place where two requests differ, as told to people; as text, a line.
     """
 
     path: str
@@ -50,127 +48,30 @@ class Difference:
     """How they differ, where the two values don't tell."""
 
     def __str__(self) -> str:
+        path = "body" if self.path == "$" else self.path
         if not self.recorded:
-            return f"{self.path} added: {self.requested}"
+            return f"{path} added: {self.requested}"
         if not self.requested:
-            return f"{self.path} missing: {self.recorded}"
-        place = f"{self.path} {self.note}" if self.note else self.path
+            return f"{path} missing: {self.recorded}"
+        place = f"{path} {self.note}" if self.note else path
         return f"{place}: {self.recorded} / {self.requested}"
+
+    def as_json(self) -> dict[str, str]:
+        """
+        Return it in the types of JSON.
+        """
+        return asdict(self)
 
 
 def find_differences(
-    recorded: Request, requested: Request, limit: int = 3
+    recorded: Matched, requested: Matched, limit: int = 3
 ) -> list[Difference]:
     """
-    Return the first differences: method, path, query, then body.
-
-    Within an object scalars come before arrays and objects, so that a changed
-    model isn't hidden behind a changed conversation. Items put into a list at one
-    place, or taken out there, are told as such, and not as a change of all that
-    follow. The work is linear in the size of the bodies.
+    Return the first differences, in the order of :func:`find_changes`.
     """
-    return list(islice(_differences(recorded, requested), limit))
-
-
-def _differences(recorded: Request, requested: Request) -> Iterator[Difference]:
-    yield from _compare("method", recorded.method, requested.method)
-    yield from _compare("path", recorded.path, requested.path)
-    yield from _compare("query", _query(recorded), _query(requested))
-    yield from _compare("", matched_body(recorded), matched_body(requested))
-
-
-def _query(request: Request) -> dict[str, object]:
-    values: dict[str, list[str]] = {}
-    for name, value in matched_query(request):
-        values.setdefault(name, []).append(value)
-    return {name: all_[0] if len(all_) == 1 else all_ for name, all_ in values.items()}
-
-
-def matched_body(request: Request) -> object:
-    """
-    Return what the key sees of a body in the types of JSON, whatever it is.
-    """
-    value = matched_json(request)
-    if value is not None:
-        return value
-    parts = find_parts(request)
-    if parts is not None:
-        return {"parts": [part.decode(errors="surrogateescape") for part in parts]}
-    return request.body.decode(errors="surrogateescape")
-
-
-def _compare(path: str, recorded: object, requested: object) -> Iterator[Difference]:
-    match recorded, requested:
-        case dict(), dict():
-            yield from _compare_objects(path, recorded, requested)
-        case list(), list():
-            yield from _compare_lists(path, recorded, requested)
-        case str(), str() if max(len(recorded), len(requested)) > SHOWN_CHARS:
-            if recorded != requested:
-                at = common_length(recorded, requested)
-                yield Difference(
-                    path or "body",
-                    _show_text(recorded, at),
-                    _show_text(requested, at),
-                    f"differs at character {at}",
-                )
-        case _:
-            if not _is_same(recorded, requested):
-                yield Difference(path or "body", _show(recorded), _show(requested))
-
-
-def _compare_objects(
-    path: str, recorded: dict[str, object], requested: dict[str, object]
-) -> Iterator[Difference]:
-    both = {**recorded, **requested}
-    for key in sorted(both, key=lambda key: isinstance(both[key], (dict, list))):
-        inner = _member(path, key)
-        if key not in recorded:
-            yield Difference(inner, "", _show(requested[key]))
-        elif key not in requested:
-            yield Difference(inner, _show(recorded[key]), "")
-        else:
-            yield from _compare(inner, recorded[key], requested[key])
-
-
-def _compare_lists(
-    path: str, recorded: list[object], requested: list[object]
-) -> Iterator[Difference]:
-    start = _same_items(recorded, requested)
-    end = _same_items(reversed(recorded[start:]), reversed(requested[start:]))
-    old = recorded[start : len(recorded) - end]
-    new = requested[start : len(requested) - end]
-    if _is_reordered(old, new):
-        note = f"in another order from item {start}"
-        yield Difference(path or "body", _show(old[0]), _show(new[0]), note)
-        return
-    for index in range(max(len(old), len(new))):
-        inner = f"{path or 'body'}[{start + index}]"
-        if index >= len(old):
-            yield Difference(inner, "", _show(new[index]))
-        elif index >= len(new):
-            yield Difference(inner, _show(old[index]), "")
-        else:
-            yield from _compare(inner, old[index], new[index])
-
-
-def _same_items(a: Iterable[object], b: Iterable[object]) -> int:
-    pairs = zip(a, b, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: _is_same(*pair), pairs))
-
-
-def _is_same(a: object, b: object) -> bool:
-    # For Python true is 1, at any depth; in JSON it isn't.
-    return a == b and canonical_json(a) == canonical_json(b)
-
-
-def _is_reordered(old: list[object], new: list[object]) -> bool:
-    # The cheap conditions save most lists from being written out.
-    return (
-        len(old) == len(new) > 1
-        and old[0] in new
-        and sorted(map(canonical_json, old)) == sorted(map(canonical_json, new))
-    )
+    return [
+        _tell(change) for change in islice(find_changes(recorded, requested), limit)
+    ]
 
 
 def common_length(a: str, b: str) -> int:
@@ -188,10 +89,27 @@ def common_length(a: str, b: str) -> int:
     return low
 
 
-def _member(path: str, key: str) -> str:
-    if _PLAIN_KEY.fullmatch(key):
-        return f"{path}.{key}" if path else key
-    return f"{path}[{_show_text(key)}]"
+def _tell(change: Change) -> Difference:
+    match change:
+        case Change(side=Side.KIND, recorded=(old,), requested=(new,)):
+            shown = _KINDS[old], _KINDS[new]
+            return _difference(change, *shown, note="was sent as")
+        case Change(recorded=(str(old),), requested=(str(new),)) if (
+            max(len(old), len(new)) > SHOWN_CHARS
+        ):
+            at = common_length(old, new)
+            shown = _show_text(old, at), _show_text(new, at)
+            return _difference(change, *shown, note=f"differs at character {at}")
+        case _:
+            old, new = (
+                _show(*value) if value else ""
+                for value in (change.recorded, change.requested)
+            )
+            return _difference(change, old, new, note=change.note)
+
+
+def _difference(change: Change, old: str, new: str, *, note: str) -> Difference:
+    return Difference(path=change.path, recorded=old, requested=new, note=note)
 
 
 def _show(value: object) -> str:
@@ -207,7 +125,10 @@ def _show(value: object) -> str:
                 for key in _TELLING_KEYS
                 if key in value and not isinstance(value[key], dict)
             ]
-            return ", ".join(telling) or f"{{{count_of(len(value), 'key')}}}"
+            shown = ", ".join(telling) or f"{{{count_of(len(value), 'key')}}}"
+            return shown if len(shown) <= _OBJECT_CHARS else shown[:_OBJECT_CHARS] + "…"
+        case [dict(only)]:
+            return f"[{_show(only)}]"
         case list():
             return f"[{count_of(len(value), 'item')}]"
         case _:

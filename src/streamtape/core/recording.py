@@ -12,6 +12,7 @@ import re
 from typing import Any, Final
 
 from streamtape.core.frames import MAGIC
+from streamtape.core.matching import KEY_VERSION
 from streamtape.core.messages import StreamSummary
 from streamtape.core.model import Ending, EndReason, Response, media_type
 from streamtape.core.records import Header
@@ -51,11 +52,20 @@ class Recording:
     Args:
         request: What was asked, redacted.
         recorded_at: Wall clock at the start in ISO 8601, or None to leave it out.
+        match_key: The request's key under the default rules, 64 hex digits, or None
+            to leave it out; a library is then slower to open.
     """
 
-    def __init__(self, request: CleanRequest, *, recorded_at: str | None) -> None:
+    def __init__(
+        self,
+        request: CleanRequest,
+        *,
+        recorded_at: str | None,
+        match_key: str | None = None,
+    ) -> None:
         self._request = request
-        self._recorded_at = recorded_at
+        match = None if match_key is None else (KEY_VERSION, bytes.fromhex(match_key))
+        self._header = Header(recorded_at=recorded_at, match=match)
         self._tape = TapeWriter()
         self._summary = StreamSummary()
         self._body: EventSplitter | _HeldBody
@@ -76,7 +86,7 @@ class Recording:
         return b"".join(
             [
                 MAGIC,
-                self._tape.header(Header(recorded_at=self._recorded_at)),
+                self._tape.header(self._header),
                 self._tape.request(self._request),
                 self._tape.response(clean_response(response)),
             ]

@@ -15,7 +15,9 @@ from streamtape.core.model import Ending, EndReason, Part, Request, Response
 
 _T = TypeVar("_T")
 
-MINOR_VERSION: Final = 0
+MINOR_VERSION: Final = 1
+
+_KEY_BYTES: Final = 32
 
 _MAX_OFFSET_NS: Final = 2**62
 """146 years; larger would overflow the arithmetic of a replay."""
@@ -44,6 +46,11 @@ class Header:
     minor: int = MINOR_VERSION
     recorded_at: str | None = None
     """Wall clock at the start, ISO 8601 in UTC; information only."""
+    match: tuple[int, bytes] | None = None
+    """
+    Version and value of the request's match key, so that a library needn't read the
+    request to index it. None where the recorder didn't say it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +85,7 @@ def decode_record(kind: Kind, value: Any) -> Record | None:
     fields = _typed(value, dict)
     match kind:
         case Kind.HEADER:
-            recorded_at = fields.get("recorded_at")
-            if recorded_at is not None:
-                recorded_at = _typed(recorded_at, str)
-            return Header(minor=_typed(fields["minor"], int), recorded_at=recorded_at)
+            return _decode_header(fields)
         case Kind.REQUEST:
             return Request(
                 method=_typed(fields["method"], str),
@@ -98,6 +102,17 @@ def decode_record(kind: Kind, value: Any) -> Record | None:
             )
         case _:
             return _decode_end(fields)
+
+
+def _decode_header(fields: dict[str, Any]) -> Header:
+    recorded_at = fields.get("recorded_at")
+    if recorded_at is not None:
+        recorded_at = _typed(recorded_at, str)
+    match = fields.get("match")
+    if match is not None:
+        match = _match(match)
+    minor = _typed(fields["minor"], int)
+    return Header(minor=minor, recorded_at=recorded_at, match=match)
 
 
 def _decode_end(value: dict[str, Any]) -> End:
@@ -123,6 +138,15 @@ def _typed(value: object, kind: type[_T]) -> _T:
         message = f"expected {kind.__name__}, got {type(value).__name__}"
         raise TypeError(message)
     return value
+
+
+def _match(value: object) -> tuple[int, bytes]:
+    items = _typed(value, list)
+    key = _typed(items[1], bytes)
+    if len(key) != _KEY_BYTES:
+        message = f"a match key can't be {len(key)} bytes long"
+        raise ValueError(message)
+    return _typed(items[0], int), key
 
 
 def _offset(value: object) -> int:

@@ -39,9 +39,10 @@ HOP_BY_HOP: Final = frozenset(
 
 _FRAMING = HOP_BY_HOP | {"content-length", "host", "accept-encoding"}
 
-_REQUEST_VALUES = frozenset(
+KEPT_REQUEST_HEADERS: Final = frozenset(
     {"accept", "anthropic-beta", "anthropic-version", "content-type", "user-agent"}
 )
+"""Whose values a cassette holds; of all others it holds the name."""
 
 _RESPONSE_VALUES = frozenset(
     {
@@ -159,7 +160,7 @@ def clean_request(request: Request) -> CleanRequest:
         lower = name.lower()
         if lower in _FRAMING:
             continue
-        kept = clean_text(value) if lower in _REQUEST_VALUES else REDACTED
+        kept = clean_text(value) if lower in KEPT_REQUEST_HEADERS else REDACTED
         if lower == "user-agent":
             # The comment behind the product names the machine's system.
             kept = kept.partition(" (")[0]

@@ -2,8 +2,16 @@
 Files and folders: reading cassettes, writing them so that nothing is lost, names.
 """
 
-from streamtape.library.folder import Entry, Library
+from streamtape.library.entries import Entry
+from streamtape.library.folder import Known, Library
 from streamtape.library.reader import CassetteReader, read_cassette
 from streamtape.library.writer import CassetteWriter
 
-__all__ = ["CassetteReader", "CassetteWriter", "Entry", "Library", "read_cassette"]
+__all__ = [
+    "CassetteReader",
+    "CassetteWriter",
+    "Entry",
+    "Known",
+    "Library",
+    "read_cassette",
+]

@@ -9,19 +9,18 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from streamtape.core.model import Ending, Part, Response
 from streamtape.errors import CassetteNotFoundError
 from streamtape.library.reader import CassetteReader, read_cassette
+from streamtape.library.stamps import Stamp, WallClock, is_settled, stamp_of
 
 _KEPT_FILE_BYTES: Final = 1024 * 1024
 """A longer file is read from the disk as it is played, in constant memory."""
 
 _KEPT_BYTES: Final = 64 * 1024 * 1024
 """Bound on all files in memory: a thousand answers of an agent."""
-
-Stamp: TypeAlias = tuple[int, ...]
 
 
 class Playable(Protocol):
@@ -62,9 +61,14 @@ class CassetteCache:
     Opens cassettes; each file is read whole once, and again only if it has changed.
 
     For use by one thread.
+
+    Args:
+        wall_ns: Wall clock in ns since 1970, by which a file that was changed just
+            now is told from others. None to read each file whenever it is opened.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wall_ns: WallClock | None = None) -> None:
+        self._wall_ns = wall_ns
         self._kept: OrderedDict[Path, tuple[Stamp, _Kept]] = OrderedDict()
         self.kept_bytes = 0
         """Size of the files that are in memory now."""
@@ -77,16 +81,20 @@ class CassetteCache:
         Raises:
             CassetteError: It is damaged, or is no cassette.
         """
+        now_ns = 0 if self._wall_ns is None else self._wall_ns()
         stamp = stamp_of(path)
         if not stamp:
             raise CassetteNotFoundError("there is no such cassette", path=path)
+        keeps = is_settled(stamp, now_ns)
         if stamp[-1] > _KEPT_FILE_BYTES:
-            self._verify(path, stamp)
+            self._verify(path, stamp, keeps=keeps)
             return CassetteReader(path)
         stamp_then, kept = self._kept.get(path, (None, None))
         if kept is None or stamp_then != stamp:
             cassette = read_cassette(path)
             kept = _Kept(cassette.response, cassette.parts, cassette.ending)
+            if not keeps:
+                return nullcontext(kept)
             self._keep(path, stamp, kept)
         self._kept.move_to_end(path)
         return nullcontext(kept)
@@ -103,22 +111,10 @@ class CassetteCache:
         stamp, _ = self._kept.pop(path)
         self.kept_bytes -= stamp[-1]
 
-    def _verify(self, path: Path, stamp: Stamp) -> None:
+    def _verify(self, path: Path, stamp: Stamp, *, keeps: bool) -> None:
         if self._verified.get(path) != stamp:
             with CassetteReader(path) as reader:
                 for _ in reader.parts():
                     pass
-            self._verified[path] = stamp
-
-
-def stamp_of(path: Path) -> Stamp:
-    """
-    Return what tells that a file or folder has changed; its size comes last.
-
-    Empty where there is no such path.
-    """
-    try:
-        status = path.lstat()
-    except OSError:
-        return ()
-    return (status.st_ino, status.st_mtime_ns, status.st_size)
+            if keeps:
+                self._verified[path] = stamp

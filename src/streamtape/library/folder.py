@@ -2,7 +2,7 @@
 A folder of cassettes: what is in it, by key, and how a new one gets its name.
 
 There is no index file; the files are the truth. What this process knows of them is
-a cache that :meth:`Library.refresh` brings up to date.
+a cache, and no answer is given before it was compared with the files it is about.
 """
 
 from __future__ import annotations
@@ -10,45 +10,45 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from streamtape.core.matching import request_key
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError
-from streamtape.library.cache import Stamp, stamp_of
+from streamtape.library.commit import give_next_name, sync_folder, take_places
+from streamtape.library.entries import (
+    TAPE_SUFFIX,
+    Entry,
+    entry_of,
+    stem_and_take,
+    walk,
+)
+from streamtape.library.files import File
+from streamtape.library.index import Index
+from streamtape.library.keys import KeySource
 from streamtape.library.locks import is_locked
-from streamtape.library.reader import CassetteReader, read_end
-from streamtape.library.writer import PART_SUFFIX, CassetteWriter
+from streamtape.library.reader import read_end, read_request
+from streamtape.library.stamps import WallClock
+from streamtape.library.writer import CassetteWriter
 
 log = logging.getLogger(__name__)
 
-TAPE_SUFFIX: Final = ".tape"
 
-_TAKE = re.compile(r"(?P<stem>.*-[0-9a-f]{8})-(?P<take>\d+)")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Entry:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
     """
-    A file of the library; entries sort by folder, then stem, then take.
+    What is known of a cassette without opening it.
     """
 
-    folder: Path
+    name: str
+    """As :meth:`Library.name_of`."""
     stem: str
-    take: int
+    """The file's name without take and ending."""
+    size_bytes: int
     path: Path
-
-    @property
-    def is_part(self) -> bool:
-        """
-        Whether its recording has not ended, or never will.
-        """
-        return self.path.suffix == PART_SUFFIX
 
 
 class Library:
@@ -57,32 +57,32 @@ class Library:
 
     Args:
         folder: Need not exist; it is made when the first cassette is recorded.
+        key_of: Computes the key of a redacted request, 64 hex digits.
+        uses_stored_keys: Whether `key_of` follows the default rules, so that the
+            keys that recorders wrote into the files are its own.
+        wall_ns: Wall clock in ns since 1970, by which a file that was changed just
+            now is told from others. None to read all again at each look.
     """
 
-    def __init__(self, folder: Path | str) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        key_of: Callable[[Request], str] = request_key,
+        *,
+        uses_stored_keys: bool = True,
+        wall_ns: WallClock | None = None,
+    ) -> None:
         self.folder = Path(folder)
-        self._lock = threading.RLock()
-        self._folders: dict[Path, Stamp] = {self.folder: (-1,)}
-        """
-        What tells that a file was added to a folder or taken from it.
-
-        Before the first refresh it is what no folder's stamp ever is.
-        """
-        self._stamps: dict[Entry, Stamp] = {}
-        self._keys: dict[Entry, str] = {}
-        self._takes: dict[str, list[Entry]] = {}
+        self._lock = threading.Lock()
+        keys = KeySource(key_of=key_of, uses_stored=uses_stored_keys)
+        self._index = Index(self.folder, keys, wall_ns)
         self._recorded_keys: set[str] = set()
 
     def entries(self) -> list[Entry]:
         """
         List all cassettes and parts that there are now, sorted.
         """
-        return sorted(
-            _entry(path)
-            for folder, names in _walk(self.folder)
-            for path in map(folder.joinpath, names)
-            if path.suffix in (TAPE_SUFFIX, PART_SUFFIX)
-        )
+        return sorted(entry_of(Path(path)) for path in walk(str(self.folder)))
 
     def name_of(self, path: Path) -> str:
         """
@@ -98,43 +98,46 @@ class Library:
         A file that is no cassette is left out, with a warning in the log.
         """
         with self._lock:
-            # Folders before files: what is added from here on is seen the next time.
-            folders = [self.folder, *(folder for folder, _ in _walk(self.folder))]
-            self._folders = {folder: stamp_of(folder) for folder in folders}
-            stamps = {entry: stamp_of(entry.path) for entry in self.entries()}
-            for entry in self._keys.keys() - stamps.keys():
-                del self._keys[entry]
-            for entry, stamp in stamps.items():
-                if self._stamps.get(entry) != stamp:
-                    self._keys.pop(entry, None)
-                    self._read_key(entry)
-            self._stamps = stamps
-            self._index()
+            self._index.look_everywhere()
 
-    def takes(self, key: str) -> list[Path]:
+    def find_takes(self, key: str) -> list[Path] | None:
+        """
+        Return what :meth:`takes` would, or None if more than a few stats would tell.
+
+        Never blocks.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            whole = [file for file in self._index.takes(key) if not file.is_part]
+            if not whole or not self._index.is_current(whole):
+                return None
+            return [file.path for file in whole]
+        finally:
+            self._lock.release()
+
+    def takes(self, key: str, asked: Request | None = None) -> list[Path]:
         """
         Return the recorded answers to one request, in their order, maybe none.
 
-        Parts whose recorder was killed stand in where nothing else answers.
-        """
-        with self._lock:
-            entries = self._takes.get(key, [])
-            is_sure = any(not entry.is_part for entry in entries)
-            is_there = all(entry.path.exists() for entry in entries)
-            if not (is_sure and is_there) and self._has_changed():
-                self.refresh()
-                entries = self._takes.get(key, [])
-            whole = [entry.path for entry in entries if not entry.is_part]
-            return whole or [
-                entry.path for entry in entries if not is_locked(entry.path)
-            ]
+        Each was made sure to hold a request of this key. Files that others added,
+        changed or removed are seen, all of them where nothing is known to answer,
+        else those in the folders of what does. Parts whose recorder was killed
+        stand in where nothing else answers. Blocks for the disk.
 
-    def knows(self, key: str) -> bool:
-        """
-        Whether :meth:`takes` has a cassette for it without looking at the folder.
+        Args:
+            asked: The request itself, redacted, which makes this faster.
         """
         with self._lock:
-            return any(not entry.is_part for entry in self._takes.get(key, []))
+            self._index.look_near(key)
+            self._index.check(key, asked)
+            files = self._index.takes(key)
+            if all(file.is_part for file in files):
+                self._index.look_everywhere()
+                self._index.check(key, asked)
+                files = self._index.takes(key)
+            whole = [file.path for file in files if not file.is_part]
+            return whole or [file.path for file in files if not is_locked(file.path)]
 
     def has_complete(self, key: str) -> bool:
         """
@@ -147,25 +150,49 @@ class Library:
                     return True
         return False
 
+    def known(self) -> list[Known]:
+        """
+        List what was known at the last look, without a look at the disk, sorted.
+        """
+        with self._lock:
+            files = list(self._index.files())
+        return [
+            self._known(file) for file in sorted(files, key=lambda file: file.order)
+        ]
+
+    def request_of(self, path: Path) -> Request:
+        """
+        Return the redacted request of a cassette.
+
+        Raises:
+            CassetteError: It can't be read.
+        """
+        return read_request(path)
+
     def requests(self) -> Iterator[tuple[str, Request]]:
         """
         Yield the name and the request of every cassette that can be read.
         """
-        with self._lock:
-            entries = sorted(self._keys)
-        for entry in entries:
-            try:
-                with CassetteReader(entry.path) as reader:
-                    yield self.name_of(entry.path), reader.request
-            except CassetteError:
-                continue
+        for known in self.known():
+            with contextlib.suppress(CassetteError):
+                yield known.name, read_request(known.path)
 
     @property
     def is_empty(self) -> bool:
         """
         Whether there is no cassette at all, parts apart.
         """
-        return all(entry.is_part for entry in self.entries())
+        return not any(path.endswith(TAPE_SUFFIX) for path in walk(str(self.folder)))
+
+    def begin_run(self) -> None:
+        """
+        Let what was recorded until now be of an earlier run, for :meth:`commit`.
+
+        Refresh the library behind it, before the next recording.
+        """
+        with self._lock:
+            self._recorded_keys.clear()
+            self._index.begin_run()
 
     def commit(self, writer: CassetteWriter, key: str, *, replace: bool) -> Path | None:
         """
@@ -175,135 +202,65 @@ class Library:
         a key, it becomes the next take; no file is ever overwritten.
 
         Args:
-            replace: Let the first recording of a key by this object take the place
-                of all takes that were known before.
+            replace: Let the first recording of a key in a run take the place of all
+                takes in its folder that were there when the run began.
         """
         # Others may look up takes in the meantime: the lock waits for no disk.
         writer.sync()
-        writer.close()
-        part = writer.path
-        if writer.failure is not None or part is None:
-            return None
+        with contextlib.closing(writer):
+            part = writer.path
+            if writer.failure is not None or part is None:
+                return None
+            if os.name == "nt":
+                # It renames no open file. Elsewhere it stays open, and so locked, for
+                # another recorder would take it for an orphan's.
+                writer.close()
+            path = self._name(writer, part, key, replace=replace)
+        if path is not None:
+            sync_folder(writer.folder)
+        return path
+
+    def _name(
+        self, writer: CassetteWriter, part: Path, key: str, *, replace: bool
+    ) -> Path | None:
         with self._lock:
-            earlier: list[Entry] = []
+            takes = self._takes_in(writer.folder, key)
+            earlier: list[File] = []
             if replace and key not in self._recorded_keys:
+                # What another recorder has changed since is of this run.
                 earlier = [
-                    entry
-                    for entry in self._takes.get(key, [])
-                    if entry.folder == writer.folder
-                    and not entry.is_part
-                    # Another recorder has changed it since: it is of this run.
-                    and self._stamps.get(entry) == stamp_of(entry.path)
+                    file
+                    for file in takes
+                    if file.is_earlier and file.stamp == file.read_stamp()
                 ]
             try:
-                path = self._give_name(writer, part, key, earlier)
+                if earlier:
+                    path = take_places(part, [file.path for file in earlier])
+                else:
+                    last = takes[-1].name if takes else None
+                    path = give_next_name(part, writer.stem, last)
             except OSError as error:
                 log.error("%s: can't be given its name: %s", part, error.strerror)
                 return None
             writer.path = None
             self._recorded_keys.add(key)
-            self._add(_entry(path), key, instead_of=earlier)
-        _sync_folder(writer.folder)
+            for file in earlier:
+                self._index.forget(file)
+            self._index.add(path, key)
         return path
 
-    def _give_name(
-        self, writer: CassetteWriter, part: Path, key: str, earlier: list[Entry]
-    ) -> Path:
-        if earlier:
-            part.replace(earlier[0].path)
-            for entry in earlier[1:]:
-                entry.path.unlink(missing_ok=True)
-            return earlier[0].path
-        stem, take = writer.stem, 1
-        for entry in self._takes.get(key, []):
-            if entry.folder == writer.folder and not entry.is_part:
-                # Behind the last one, whatever it is called now.
-                stem, take = entry.stem, entry.take + 1
-        while True:
-            suffix = "" if take == 1 else f"-{take}"
-            path = writer.folder / f"{stem}{suffix}{TAPE_SUFFIX}"
-            take += 1
-            try:
-                _rename_without_clobbering(part, path)
-            except FileExistsError:
-                continue
-            return path
+    def _takes_in(self, folder: Path, key: str) -> list[File]:
+        return [
+            file
+            for file in self._index.takes(key)
+            if file.folder.path == str(folder) and not file.is_part
+        ]
 
-    def _add(self, entry: Entry, key: str, *, instead_of: list[Entry]) -> None:
-        """
-        Put a new cassette into the cache, so that its folder need not be read again.
-        """
-        for gone in instead_of:
-            self._keys.pop(gone, None)
-            self._stamps.pop(gone, None)
-        self._keys[entry] = key
-        self._stamps[entry] = stamp_of(entry.path)
-        kept = set(self._takes.get(key, [])) - set(instead_of) | {entry}
-        self._takes[key] = sorted(kept)
-
-    def _read_key(self, entry: Entry) -> None:
-        try:
-            with CassetteReader(entry.path) as reader:
-                self._keys[entry] = request_key(reader.request)
-        except CassetteError as error:
-            if not entry.is_part:
-                log.warning("left out: %s", error)
-
-    def _has_changed(self) -> bool:
-        folders = self._folders
-        return any(stamp_of(folder) != stamp for folder, stamp in folders.items())
-
-    def _index(self) -> None:
-        self._takes = {}
-        for entry in sorted(self._keys):
-            self._takes.setdefault(self._keys[entry], []).append(entry)
-
-
-def _walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
-    """
-    Yield the folders, but for hidden ones, with their files; links are not followed.
-    """
-    for folder, folders, names in os.walk(top):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield Path(folder), names
-
-
-def _entry(path: Path) -> Entry:
-    stem = path.stem.partition(".")[0] if path.suffix == PART_SUFFIX else path.stem
-    match = _TAKE.fullmatch(stem)
-    if match is None:
-        return Entry(path.parent, stem, 1, path)
-    return Entry(path.parent, match["stem"], int(match["take"]), path)
-
-
-def _rename_without_clobbering(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except FileExistsError:
-        raise
-    except OSError:
-        # Some file systems have no hard links. An exclusive create holds the name.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        try:
-            source.replace(target)
-        except OSError:
-            target.unlink()
-            raise
-    else:
-        source.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """
-    Make the name survive a power loss; Windows can't, and doesn't need it.
-    """
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        log.debug("%s: %s", folder, error.strerror)
-    finally:
-        os.close(descriptor)
+    def _known(self, file: File) -> Known:
+        names = (*file.folder.names, file.name.removesuffix(TAPE_SUFFIX))
+        return Known(
+            name="/".join(names),
+            stem=stem_and_take(file.name)[0],
+            size_bytes=file.stamp[-1],
+            path=file.path,
+        )

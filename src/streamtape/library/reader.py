@@ -22,7 +22,7 @@ from streamtape.core.frames import (
 )
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.records import End, Header, Record
-from streamtape.core.tape import TapeReader, find_end
+from streamtape.core.tape import TapeReader, find_end, find_header, find_request
 from streamtape.errors import (
     CassetteError,
     CassetteNotFoundError,
@@ -31,6 +31,12 @@ from streamtape.errors import (
 )
 
 _BLOCK_BYTES: Final = 256 * 1024
+
+_HEADER_BYTES: Final = 1024
+"""More than a HEADER of this version, with some room for those of later ones."""
+
+_REQUEST_BYTES: Final = 128 * 1024
+"""More than most requests have."""
 
 
 class CassetteReader:
@@ -191,6 +197,35 @@ def read_cassette(path: Path | str) -> Cassette:
             ending=reader.ending,
             recorded_at=reader.recorded_at,
         )
+
+
+def read_header(path: Path) -> Header | None:
+    """
+    Return the HEADER without reading the request, or None if there is no short one.
+
+    A shortcut for indexes: it verifies the HEADER, but nothing behind it.
+
+    Raises:
+        CassetteError: The file can't be opened.
+    """
+    with _open_regular(path) as file:
+        return find_header(file.read(_HEADER_BYTES))
+
+
+def read_request(path: Path) -> Request:
+    """
+    Return the request without reading what is behind it, where that can be done.
+
+    Raises:
+        CassetteError: It can't be read that far.
+    """
+    with _open_regular(path) as file:
+        request = find_request(file.read(_REQUEST_BYTES))
+    if request is None:
+        # Long or odd, or else the error says what is wrong with it.
+        with CassetteReader(path) as reader:
+            request = reader.request
+    return request
 
 
 def read_end(path: Path) -> End | None:

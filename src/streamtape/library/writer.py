@@ -95,14 +95,17 @@ class CassetteWriter:
             self.path = None
 
     def _create(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         number = 1
         while self._descriptor < 0:
             path = self.folder / f"{self.stem}.{number}{PART_SUFFIX}"
-            number += 1
-            with contextlib.suppress(FileExistsError):
+            try:
                 self._descriptor = os.open(path, _FLAGS, 0o600)
                 self.path = path
+            except FileExistsError:
+                number += 1
+            except FileNotFoundError:
+                # It is there nearly always, and asking first would cost as much.
+                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock_file(self._descriptor)
 
     def _write_rest(self, rest: bytes) -> None:

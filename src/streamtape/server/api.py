@@ -7,68 +7,81 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamtape.core.modes import RecordMode
-from streamtape.core.pacing import Pacing, parse_speed
 from streamtape.core.takes import Exhausted
-from streamtape.server.config import Config
+from streamtape.server.config import recording_config, replaying_config
 from streamtape.server.serve import RunningServer
+from streamtape.settings import resolve
 
 
 def record(
-    cassettes: Path | str = "cassettes",
+    cassettes: Path | str | None = None,
     *,
     upstream: str | None = None,
-    mode: RecordMode | str = RecordMode.ALL,
+    mode: RecordMode | str | None = None,
     port: int = 0,
+    **settings: object,
 ) -> RunningServer:
     """
     Make a proxy that forwards requests and records the answers.
 
-    Args:
-        cassettes: The library's folder; made if it isn't there.
-        upstream: Base URL to forward to; None for what ``ANTHROPIC_BASE_URL`` says,
-            or else the public API.
-        mode: When to record and when to replay; see docs/cli.md for the table.
-        port: On the loopback interface; 0 picks a free one.
-
-    Returns:
-        A context manager with ``base_url`` for the client, and ``env``.
-    """
-    config = Config(
-        cassettes=Path(cassettes), upstream=upstream, mode=RecordMode(mode), port=port
-    )
-    return RunningServer(config)
-
-
-def replay(
-    cassettes: Path | str = "cassettes",
-    *,
-    speed: float | str = 1.0,
-    max_gap_s: float | None = None,
-    exhausted: Exhausted | str = Exhausted.CYCLE,
-    port: int = 0,
-) -> RunningServer:
-    """
-    Make a proxy that answers from cassettes alone, and never opens a connection.
+    What is None here, or not said, is as the project's settings say.
 
     Args:
-        cassettes: The library's folder.
-        speed: 1 for the recorded pace, 10 for ten times as fast, or ``"instant"``.
-        max_gap_s: Longest silence in seconds, cut before the speed applies; None
-            leaves all as recorded.
-        exhausted: What follows the last take of a request.
+        cassettes: The library's folder, ``cassettes`` unless set otherwise; made if
+            it isn't there.
+        upstream: Base URL to forward to: unless set otherwise what
+            ``ANTHROPIC_BASE_URL`` says, or else the public API.
+        mode: When to record and when to replay, ``all`` unless set otherwise; see
+            docs/cli.md for the table.
         port: On the loopback interface; 0 picks a free one.
+        settings: Others by their names in docs/configuration.md, such as ``ignore``.
 
     Returns:
         A context manager with ``base_url`` for the client, and ``env``.
 
     Raises:
-        UsageError: The speed is none.
+        UsageError: Something is set to what it can't be.
     """
-    gap_ns = None if max_gap_s is None else round(max_gap_s * 1e9)
-    config = Config(
-        cassettes=Path(cassettes),
-        pacing=Pacing(speed=parse_speed(str(speed)), max_gap_ns=gap_ns),
-        exhausted=Exhausted(exhausted),
-        port=port,
-    )
-    return RunningServer(config)
+    given = {"cassettes": cassettes, "upstream": upstream, "mode": mode, **settings}
+    return RunningServer(recording_config(resolve(given), port=port))
+
+
+def replay(
+    cassettes: Path | str | None = None,
+    *,
+    speed: float | str | None = None,
+    max_gap_s: float | None = None,
+    exhausted: Exhausted | str | None = None,
+    port: int = 0,
+    **settings: object,
+) -> RunningServer:
+    """
+    Make a proxy that answers from cassettes alone, and never opens a connection.
+
+    What is None here, or not said, is as the project's settings say.
+
+    Args:
+        cassettes: The library's folder, ``cassettes`` unless set otherwise.
+        speed: 1, unless set otherwise, for the recorded pace, 10 for ten times as
+            fast, or ``"instant"``.
+        max_gap_s: Longest silence in seconds, cut before the speed applies; unless
+            set otherwise all are as recorded.
+        exhausted: What follows the last take of a request, ``cycle`` unless set
+            otherwise.
+        port: On the loopback interface; 0 picks a free one.
+        settings: Others by their names in docs/configuration.md, such as ``ignore``.
+
+    Returns:
+        A context manager with ``base_url`` for the client, and ``env``.
+
+    Raises:
+        UsageError: Something is set to what it can't be.
+    """
+    given = {
+        "cassettes": cassettes,
+        "speed": speed,
+        "max_gap": max_gap_s,
+        "exhausted": exhausted,
+        **settings,
+    }
+    return RunningServer(replaying_config(resolve(given), port=port))

@@ -79,6 +79,10 @@ def wall_time() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+wall_ns = time.time_ns
+"""The wall clock in ns since 1970, as the times of files are counted."""
+
+
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """
     Make a loop whose timers are exact to some microseconds where epoll is used.

@@ -5,22 +5,42 @@ What one server is told at its start.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from streamtape.core.matching import DEFAULT_RULES
 from streamtape.core.modes import RecordMode
 from streamtape.core.pacing import Pacing
+from streamtape.core.rules import Rules
 from streamtape.core.takes import Exhausted
 from streamtape.errors import UsageError
+from streamtape.settings import ScopeSettings, Settings
+from streamtape.settings.table import DEFAULT_CASSETTES, get_setting
 
-DEFAULT_PORT: Final = 8484
 DEFAULT_UPSTREAM: Final = "https://api.anthropic.com"
-DEFAULT_CASSETTES: Final = "cassettes"
+
+_POLICY_FIELDS: Final = frozenset({"mode", "exhausted", "collapse_retries"})
+_RULES_FIELDS: Final = frozenset(each.name for each in fields(Rules))
 
 _PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """
+    How requests are answered: what may differ from scope to scope.
+    """
+
+    mode: RecordMode = RecordMode.NONE
+    pacing: Pacing = field(default_factory=Pacing)
+    exhausted: Exhausted = Exhausted.CYCLE
+    collapse_retries: bool = False
+    """Whether recorded failures are skipped that a later take made good."""
+    rules: Rules = DEFAULT_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +51,13 @@ class Config:
 
     cassettes: Path = field(default_factory=lambda: Path(DEFAULT_CASSETTES))
     """The library's folder."""
-    mode: RecordMode = RecordMode.NONE
+    policy: Policy = field(default_factory=Policy)
+    scopes: Mapping[str, Policy] = field(default_factory=dict)
+    """What differs in some scopes, by their names; the others have the policy."""
     upstream: str | None = None
     """Base URL to forward to; None in a server that only replays."""
     port: int = 0
     """On the loopback interface; 0 picks a free one."""
-    pacing: Pacing = field(default_factory=Pacing)
-    exhausted: Exhausted = Exhausted.CYCLE
     idle_limit_ns: int = 600 * 10**9
     """
     Longest silence of the upstream before a request is given up.
@@ -46,6 +66,110 @@ class Config:
     """
     body_limit_bytes: int = 32 * 1024 * 1024
     """Largest request body that is taken; the API takes as much."""
+
+    @property
+    def replays_only(self) -> bool:
+        """
+        Whether no request at all may go upstream.
+        """
+        policies = (self.policy, *self.scopes.values())
+        return all(policy.mode is RecordMode.NONE for policy in policies)
+
+
+def recording_config(settings: Settings, *, port: int) -> Config:
+    """
+    Return what a server that may record is told.
+
+    Args:
+        port: Where to listen.
+
+    Raises:
+        UsageError: The upstream can't be one.
+    """
+    config = Config(
+        cassettes=settings.cassettes,
+        policy=_policy(settings, settings.mode or RecordMode.ALL),
+        scopes={
+            name: _policy(scope, scope.mode or RecordMode.ALL)
+            for name, scope in settings.scopes.items()
+        },
+        port=port,
+    )
+    if config.replays_only:
+        return config
+    if settings.upstream is None:
+        return replace(config, upstream=default_upstream(port=port))
+    try:
+        return replace(config, upstream=check_upstream(settings.upstream, port=port))
+    except UsageError as error:
+        source = settings.sources["upstream"]
+        if source.endswith(".toml") or source.startswith("STREAMTAPE_"):
+            # Whoever typed it knows where; of the others it has to be said.
+            raise UsageError(f"{source}: {error}") from error
+        raise
+
+
+def replaying_config(settings: Settings, *, port: int) -> Config:
+    """
+    Return what a server is told that never opens a connection, whatever is set.
+
+    Args:
+        port: Where to listen.
+    """
+    return Config(
+        cassettes=settings.cassettes,
+        policy=_policy(settings, RecordMode.NONE),
+        scopes={
+            name: _policy(scope, RecordMode.NONE)
+            for name, scope in settings.scopes.items()
+        },
+        port=port,
+    )
+
+
+def _policy(settings: ScopeSettings, mode: RecordMode) -> Policy:
+    return Policy(
+        mode=mode,
+        pacing=settings.pacing,
+        exhausted=settings.exhausted or Exhausted.CYCLE,
+        collapse_retries=settings.collapse_retries,
+        rules=settings.rules,
+    )
+
+
+def adjust(policy: Policy, given: Mapping[str, object]) -> Policy:
+    """
+    Return a policy with some of its settings changed.
+
+    Args:
+        given: Values by the names of the settings, those of matching included; None
+            leaves one as it is.
+
+    Raises:
+        UsageError: There is no such setting, or it can't be that.
+    """
+    read = {
+        name: get_setting(name, source="scope", is_scope=True).read(value, source=name)
+        for name, value in given.items()
+        if value is not None
+    }
+    changed: dict[str, Any] = {
+        name: value for name, value in read.items() if name in _POLICY_FIELDS
+    }
+    pacing: dict[str, Any] = {
+        name: value for name, value in read.items() if name == "speed"
+    }
+    if isinstance(gap_s := read.get("max_gap"), (int, float)):
+        pacing["max_gap_ns"] = round(gap_s * 1e9)
+    rules: dict[str, Any] = {
+        name: value for name, value in read.items() if name in _RULES_FIELDS
+    }
+    return replace(
+        policy,
+        pacing=replace(policy.pacing, **pacing),
+        rules=replace(policy.rules, **rules),
+        **changed,
+    )
 
 
 def check_upstream(url: str, *, port: int) -> str:

@@ -6,55 +6,42 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
 
-from streamtape.core.matching import cassette_stem, request_key
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.modes import Action, RecordMode, decide
-from streamtape.core.nearest import find_nearest, miss_message
-from streamtape.core.pacing import Pacing
+from streamtape.core.modes import Action, decide
+from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import CleanRequest, clean_request, replayed_headers
-from streamtape.core.takes import Takes
-from streamtape.errors import CassetteError, MissError, UpstreamUnreachableError
+from streamtape.core.redaction import CleanRequest, replayed_headers
+from streamtape.core.retries import scale_waits, without_retries
+from streamtape.errors import (
+    CassetteError,
+    CassetteNotFoundError,
+    MissError,
+    UpstreamError,
+    UpstreamUnreachableError,
+)
 from streamtape.library.cache import CassetteCache
-from streamtape.library.folder import Library
 from streamtape.library.writer import CassetteWriter
 from streamtape.server.answers import TOLD, TOLD_CASSETTE, add_cors
+from streamtape.server.asked import Asked, Question, read_question
 from streamtape.server.batch import Batch
-from streamtape.server.clock import Clock, sleep_until_ns, wall_time
+from streamtape.server.clock import Clock, sleep_until_ns, wall_ns, wall_time
+from streamtape.server.commits import Commits
 from streamtape.server.config import Config
+from streamtape.server.misses import report_miss
 from streamtape.server.outlet import Outlet, head
 from streamtape.server.record import Relay, Tape
 from streamtape.server.replay import play_cassette
 from streamtape.server.rewrite import find_rewrite
+from streamtape.server.scopes import Scopes
 from streamtape.server.upstream import Upstream, returned_headers
 
 log = logging.getLogger(__name__)
-
-_UNFINISHED = frozenset({EndReason.SHUTDOWN})
-"""Endings of ours, not of the answer: such a recording takes no cassette's place."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """
-    A request that was let in, read to its end.
-    """
-
-    request: Request
-    web_request: web.BaseRequest
-    pacing: Pacing
-    own_url: str
-    """Our base URL as this client knows it."""
 
 
 class Exchanges:
@@ -66,33 +53,24 @@ class Exchanges:
     """
 
     def __init__(
-        self, config: Config, library: Library, upstream: Upstream | None, clock: Clock
+        self, config: Config, scopes: Scopes, upstream: Upstream | None, clock: Clock
     ) -> None:
         self.config = config
-        self._tally: Counter[str] = Counter()
-        # What recordings turned out to be instead; the disk's thread alone counts it.
-        self._otherwise: Counter[str] = Counter()
-        self._library = library
+        self.scopes = scopes
         self._upstream = upstream
         self._clock = clock
         self._batch = Batch()
-        self._cache = CassetteCache()
-        self._takes = Takes(config.exhausted)
-        self._began_empty = library.is_empty
+        self._cache = CassetteCache(wall_ns)
+        self._commits = Commits()
         self._is_stopping = False
         self._relays: set[Relay] = set()
-        self._commits: dict[str, Future[None]] = {}
-        # One thread: takes of one key get their numbers in the order of their ends.
-        self._disk = ThreadPoolExecutor(1, "streamtape-disk")
 
     @property
-    def tally(self) -> dict[str, int]:
+    def can_forward(self) -> bool:
         """
-        How many requests met which fate.
+        Whether there is an upstream.
         """
-        counted = self._tally + self._otherwise
-        counted["recorded"] -= self._otherwise.total()
-        return dict(+counted)
+        return self._upstream is not None
 
     async def answer(self, asked: Asked) -> web.StreamResponse:
         """
@@ -102,23 +80,55 @@ class Exchanges:
             MissError: Nothing recorded answers it, and nothing may be recorded.
             UpstreamError: The upstream gave no answer.
             CassetteError: The cassette that answers it can't be used.
+            UsageError: A pattern of the project takes too long on it.
         """
         arrived_ns = self._clock.now_ns()
-        clean = clean_request(asked.request)
-        key = request_key(clean)
-        action, path = await self._decide(key)
+        if not asked.scope.is_open:
+            await asyncio.to_thread(asked.scope.open)
+        question = read_question(asked, limit_bytes=self.config.body_limit_bytes)
+        try:
+            return await self._answer(asked, question, arrived_ns)
+        except CassetteNotFoundError:
+            # It was taken away, or given its name, behind the look at the folder.
+            return await self._answer(asked, question, arrived_ns)
+
+    async def _answer(
+        self, asked: Asked, question: Question, arrived_ns: int
+    ) -> web.StreamResponse:
+        scope, clean, seen = asked.scope, question.clean, question.seen
+        action, path = await self._decide(asked, question)
         if path is not None:
             return await self._replay(asked, clean, path, arrived_ns)
         if action is Action.REFUSE:
-            self._tally["miss"] += 1
-            raise MissError(await asyncio.to_thread(self._explain_miss, clean, key))
+            scope.tally.count("miss")
+            report = await asyncio.to_thread(
+                report_miss, scope, clean, seen, question.key
+            )
+            scope.tally.add_miss(question.key, report)
+            raise MissError(str(report))
         tape = None
         if action is Action.RECORD:
             tape = Tape(
-                recording=Recording(clean, recorded_at=wall_time()),
-                writer=CassetteWriter(self._library.folder, cassette_stem(clean, key)),
+                recording=Recording(
+                    clean,
+                    recorded_at=wall_time(),
+                    match_key=question.default_key,
+                ),
+                writer=CassetteWriter(scope.library.folder, cassette_stem(seen)),
             )
-        return await self._forward(asked, clean, key, tape)
+        try:
+            return await self._forward(asked, question, tape)
+        except UpstreamError:
+            scope.tally.count("failed")
+            raise
+
+    def reset(self, name: str) -> None:
+        """
+        Begin a new run in one scope, or in all of them if the name is empty. Blocks.
+        """
+        # What the last run recorded belongs to that run.
+        self._commits.wait()
+        self.scopes.reset(name)
 
     def stop(self) -> None:
         """
@@ -132,47 +142,54 @@ class Exchanges:
         """
         Wait until all is on the disk. Blocks.
         """
-        self._disk.shutdown()
+        self._commits.close()
 
-    async def _decide(self, key: str) -> tuple[Action, Path | None]:
+    async def _decide(
+        self, asked: Asked, question: Question
+    ) -> tuple[Action, Path | None]:
         """
         Return what to do, and the cassette where that is to replay one.
         """
-        mode, empty = self.config.mode, self._began_empty
-        on_miss = decide(mode, library_empty=empty, hit=False)
-        if on_miss is decide(mode, library_empty=empty, hit=True):
+        scope, mode = asked.scope, asked.policy.mode
+        on_miss = decide(mode, library_empty=scope.began_empty, hit=False)
+        if on_miss is decide(mode, library_empty=scope.began_empty, hit=True):
             return on_miss, None
-        if (commit := self._commits.get(key)) is not None:
-            # A client that leaves now must not take the commit with it.
-            await asyncio.shield(asyncio.wrap_future(commit))
-            if self._commits.get(key) is commit:
-                del self._commits[key]
-        if self._library.knows(key):
-            paths = self._library.takes(key)
-        else:
+        key = question.key
+        await self._commits.settle(scope, key)
+        paths = scope.library.find_takes(key)
+        if paths is None:
             # A large folder takes a while to look through; the streams go on.
-            paths = await asyncio.to_thread(self._library.takes, key)
-        index = self._takes.next(key, len(paths))
+            paths = await asyncio.to_thread(scope.library.takes, key, question.clean)
+        if asked.policy.collapse_retries and len(paths) > 1:
+            statuses = [self._status_of(path) for path in paths]
+            paths = [paths[index] for index in without_retries(statuses)]
+        index = scope.takes.next(key, len(paths))
         if index is None:
             return on_miss, None
         return Action.REPLAY, paths[index]
 
+    def _status_of(self, path: Path) -> int:
+        with self._cache.open(path) as cassette:
+            # Without a head nothing came: it can't be played, and says so itself.
+            return 200 if cassette.response is None else cassette.response.status
+
     async def _replay(
         self, asked: Asked, clean: CleanRequest, path: Path, arrived_ns: int
     ) -> web.StreamResponse:
-        name = self._library.name_of(path)
+        scope, pacing = asked.scope, asked.policy.pacing
+        name = scope.name_of(path)
         with self._cache.open(path) as cassette:
             recorded = cassette.response
             if recorded is None:
                 reason = "its recorder was killed before the answer began"
                 raise CassetteError(reason, path=path)
-            response = head(
-                recorded.status, recorded.reason, replayed_headers(recorded.headers)
-            )
+            headers = scale_waits(replayed_headers(recorded.headers), pacing.speed)
+            response = head(recorded.status, recorded.reason, headers)
             response.headers[TOLD_CASSETTE] = quote(name)
             outlet = self._outlet(asked, response, recorded, "replayed")
             ended = EndReason.CLIENT_GONE
-            due_ns = asked.pacing.start()
+            due_ns = pacing.start()
+            scope.tally.used.add(path)
             try:
                 await sleep_until_ns(
                     self._clock, arrived_ns + due_ns(recorded.offset_ns)
@@ -185,17 +202,19 @@ class Exchanges:
                     due_ns=due_ns,
                     start_ns=arrived_ns,
                 )
+                scope.tally.add_play(path, self._clock.now_ns() - arrived_ns)
             finally:
                 if ended is EndReason.CLIENT_GONE and self._is_stopping:
                     ended = EndReason.SHUTDOWN
-                self._tally["replayed"] += 1
-                self._tell("replayed", name, clean, recorded.status, ended)
+                scope.tally.count("replayed")
+                _tell("replayed", name, clean, recorded.status, ended)
         return response
 
     async def _forward(
-        self, asked: Asked, clean: CleanRequest, key: str, tape: Tape | None
+        self, asked: Asked, question: Question, tape: Tape | None
     ) -> web.StreamResponse:
         assert self._upstream is not None
+        scope, clean = asked.scope, question.clean
         start_ns = self._clock.now_ns()
         source = await self._upstream.send(asked.request)
         if self._is_stopping:
@@ -225,16 +244,20 @@ class Exchanges:
         finally:
             self._relays.discard(relay)
             tell = partial(
-                self._tell,
-                request=clean,
-                status=recorded.status,
-                ended=relay.reason,
+                _tell, request=clean, status=recorded.status, ended=relay.reason
             )
             if tape is None:
-                self._tally["forwarded"] += 1
+                scope.tally.count("forwarded")
                 tell("forwarded", "")
             else:
-                self._commit(tape.writer, key, relay.reason, tell)
+                self._commits.submit(
+                    scope,
+                    tape.writer,
+                    question.key,
+                    mode=asked.policy.mode,
+                    ended=relay.reason,
+                    tell=tell,
+                )
         return response
 
     def _outlet(
@@ -247,62 +270,15 @@ class Exchanges:
         )
         return Outlet(asked.web_request, response, rewrite=rewrite)
 
-    def _commit(
-        self,
-        writer: CassetteWriter,
-        key: str,
-        ended: EndReason,
-        tell: Callable[[str, str], None],
-    ) -> None:
-        """
-        Have a recording named in the disk's thread, and tell it when that is done.
-        """
-        if ended in _UNFINISHED:
-            writer.close()
-            self._tally["unfinished"] += 1
-            tell("unfinished", writer.stem)
-            return
 
-        def commit() -> None:
-            if ended is EndReason.CLIENT_GONE and self._library.has_complete(key):
-                # Whoever stops an app by Ctrl-C wants to keep what there was.
-                writer.close()
-                self._otherwise["unfinished"] += 1
-                tell("unfinished", writer.stem)
-                return
-            path = self._library.commit(writer, key, replace=replace)
-            if path is None:
-                self._otherwise["lost"] += 1
-            else:
-                tell("recorded", self._library.name_of(path))
-
-        self._tally["recorded"] += 1
-        replace = self.config.mode is RecordMode.ALL
-        pending = {k: each for k, each in self._commits.items() if not each.done()}
-        self._commits = pending | {key: self._disk.submit(commit)}
-
-    def _explain_miss(self, clean: CleanRequest, key: str) -> str:
-        paths = self._library.takes(key)
-        nearest: tuple[str, Request] | None
-        if paths:
-            nearest = (self._library.name_of(paths[0]), clean)
-        else:
-            nearest = find_nearest(clean, self._library.requests())
-        return miss_message(
-            clean,
-            nearest,
-            library=str(self._library.folder),
-            exhausted_takes=len(paths) or None,
-        )
-
-    def _tell(
-        self, told: str, name: str, request: Request, status: int, ended: EndReason
-    ) -> None:
-        log.info(
-            "%s: %s %s %s%s",
-            f"{told} {name}".rstrip(),
-            request.method,
-            request.path,
-            status,
-            "" if ended is EndReason.COMPLETE else f", {ended.replace('_', ' ')}",
-        )
+def _tell(
+    told: str, name: str, request: Request, status: int, ended: EndReason
+) -> None:
+    log.info(
+        "%s: %s %s %s%s",
+        f"{told} {name}".rstrip(),
+        request.method,
+        request.path,
+        status,
+        "" if ended is EndReason.COMPLETE else f", {ended.replace('_', ' ')}",
+    )

@@ -4,6 +4,7 @@ The HTTP face: who is let in, what is answered here, and the errors' answers.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from dataclasses import replace
 from aiohttp import web
 
 from streamtape.core.model import Request
-from streamtape.core.pacing import Pacing, parse_speed
+from streamtape.core.modes import RecordMode
+from streamtape.core.pacing import parse_speed
 from streamtape.core.redaction import clean_text
 from streamtape.errors import RefusedRequestError, StreamtapeError, UsageError
 from streamtape.server.answers import (
@@ -22,8 +24,11 @@ from streamtape.server.answers import (
     json_answer,
     preflight_answer,
 )
-from streamtape.server.exchanges import Asked, Exchanges
+from streamtape.server.asked import Asked
+from streamtape.server.config import Policy
+from streamtape.server.exchanges import Exchanges
 from streamtape.server.guard import check_request, explain_base_url
+from streamtape.server.scopes import split_scope
 from streamtape.version import __version__
 
 log = logging.getLogger(__name__)
@@ -65,9 +70,10 @@ class Face:
             return error_answer(error)
         origin = request.headers.get("Origin")
         try:
-            response = self._answer_here(request)
+            prefix, name, target = split_scope(request.raw_path)
+            response = await self._answer_here(request, name, target)
             if response is None:
-                asked = await self._read(request)
+                asked = await self._read(request, prefix, name, target)
                 return await self._exchanges.answer(asked)
         except StreamtapeError as error:
             log.warning("%s", clean_text(str(error)))
@@ -79,15 +85,18 @@ class Face:
         add_cors(response, origin)
         return response
 
-    def _answer_here(self, request: web.BaseRequest) -> web.Response | None:
+    async def _answer_here(
+        self, request: web.BaseRequest, scope: str, target: str
+    ) -> web.Response | None:
         """
         Answer what is never forwarded, recorded or missed.
         """
-        path = request.raw_path.partition("?")[0]
+        path = target.partition("?")[0]
         if request.method == "OPTIONS":
             return preflight_answer(request)
         if path.startswith(OWN_PATH):
-            return self._own_page(path.removeprefix(OWN_PATH))
+            page = path.removeprefix(OWN_PATH)
+            return await self._own_page(request.method, page, scope)
         if request.method == "HEAD":
             return web.Response(headers={TOLD: "local"})
         hint = explain_base_url(path)
@@ -95,21 +104,34 @@ class Face:
             raise RefusedRequestError(hint, status=404, error_type="not_found_error")
         return None
 
-    def _own_page(self, name: str) -> web.Response:
-        status: dict[str, object] = {"status": "ok", "version": __version__}
-        if name == "status":
-            status |= {
-                "mode": self._config.mode,
-                "cassettes": str(self._config.cassettes),
-                "upstream": self._config.upstream,
-                "requests": self._exchanges.tally,
-            }
-        elif name != "health":
-            message = f"there is no {OWN_PATH}{name}, only {OWN_PATH}health and status"
-            raise RefusedRequestError(message, status=404, error_type="not_found_error")
-        return json_answer(json.dumps(status), headers={TOLD: "local"})
+    async def _own_page(self, method: str, page: str, scope: str) -> web.Response:
+        told: dict[str, object] = {"status": "ok", "version": __version__}
+        match page:
+            case "health":
+                pass
+            case "status":
+                told |= self._exchanges.scopes.status(scope)
+            case "reset" if method == "POST":
+                await asyncio.to_thread(self._exchanges.reset, scope)
+            case "reset":
+                message = (
+                    f"{OWN_PATH}reset begins a new run; ask with POST, not {method}"
+                )
+                raise RefusedRequestError(
+                    message, status=405, error_type="invalid_request_error"
+                )
+            case _:
+                message = f"there is no {OWN_PATH}{page}, only health, status and reset"
+                raise RefusedRequestError(
+                    message, status=404, error_type="not_found_error"
+                )
+        return json_answer(json.dumps(told), headers={TOLD: "local"})
 
-    async def _read(self, request: web.BaseRequest) -> Asked:
+    async def _read(
+        self, request: web.BaseRequest, prefix: str, name: str, target: str
+    ) -> Asked:
+        scope = self._exchanges.scopes.get(name)
+        policy = self._policy_of(request, scope.policy)
         _expect_continue(request)
         limit = self._config.body_limit_bytes
         body = bytearray()
@@ -129,7 +151,7 @@ class Face:
         return Asked(
             request=Request(
                 method=request.method,
-                target=request.raw_path,
+                target=target,
                 headers=tuple(
                     (name, value)
                     for name, value in request.headers.items()
@@ -138,21 +160,37 @@ class Face:
                 body=bytes(body),
             ),
             web_request=request,
-            pacing=self._pacing_of(request),
-            own_url=f"http://{request.headers['Host']}",
+            scope=scope,
+            policy=policy,
+            own_url=f"http://{request.headers['Host']}{prefix}",
         )
 
-    def _pacing_of(self, request: web.BaseRequest) -> Pacing:
-        asked = request.headers.get("x-streamtape-speed")
-        if asked is None:
-            return self._config.pacing
+    def _policy_of(self, request: web.BaseRequest, policy: Policy) -> Policy:
+        """
+        Return the policy of a scope with what one request asks for itself.
+        """
+        speed = request.headers.get("x-streamtape-speed")
+        mode = request.headers.get("x-streamtape-mode")
         try:
-            return replace(self._config.pacing, speed=parse_speed(asked))
+            if speed is not None:
+                pacing = replace(policy.pacing, speed=parse_speed(speed))
+                policy = replace(policy, pacing=pacing)
         except UsageError as error:
-            message = f"x-streamtape-speed: {error}"
-            raise RefusedRequestError(
-                message, status=400, error_type="invalid_request_error"
-            ) from error
+            raise _bad_header("speed", str(error)) from error
+        if mode is None:
+            return policy
+        if mode not in tuple(RecordMode):
+            modes = ", ".join(RecordMode)
+            raise _bad_header("mode", f"expected one of {modes}; got {mode!r}")
+        if mode != RecordMode.NONE and not self._exchanges.can_forward:
+            reason = f"this server only replays, so it can't do {mode!r}"
+            raise _bad_header("mode", f"{reason}; start it with streamtape record")
+        return replace(policy, mode=RecordMode(mode))
+
+
+def _bad_header(name: str, reason: str) -> RefusedRequestError:
+    message = f"x-streamtape-{name}: {reason}"
+    return RefusedRequestError(message, status=400, error_type="invalid_request_error")
 
 
 def _expect_continue(request: web.BaseRequest) -> None:

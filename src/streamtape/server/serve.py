@@ -6,25 +6,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import shlex
-import socket
 import tempfile
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import quote
 
 from aiohttp import web
 
 from streamtape.core.modes import RecordMode
 from streamtape.errors import UsageError
-from streamtape.library.folder import Library
 from streamtape.server.clock import SystemClock, new_event_loop
-from streamtape.server.config import Config, check_upstream, default_upstream
+from streamtape.server.config import (
+    Config,
+    adjust,
+    check_upstream,
+    default_upstream,
+)
 from streamtape.server.exchanges import Exchanges
 from streamtape.server.face import Face
+from streamtape.server.listen import listen
+from streamtape.server.scopes import Scopes, is_scope_name
+from streamtape.server.summary import Summary, summarise
 from streamtape.server.upstream import Upstream
 
 DUMMY_KEY: Final = "streamtape-replays-without-a-key"
@@ -60,8 +67,10 @@ class RunningServer:
         self.config = config
         self.base_url = ""
         """What to set as a client's base URL, without ``/v1``."""
-        self.tally: dict[str, int] = {}
-        """How many requests were replayed, recorded, forwarded or missed."""
+        self.summary = Summary()
+        """What came of the run; known once the server was stopped."""
+        self.scopes = Scopes(config)
+        self._exchanges: Exchanges
         self._loop: asyncio.AbstractEventLoop
         self._stopping: asyncio.Event
         self._started = threading.Event()
@@ -75,7 +84,41 @@ class RunningServer:
         """
         What to add to the environment of a program that is to use this server.
         """
-        return environment(self.base_url, replays=self.config.mode is RecordMode.NONE)
+        return environment(self.base_url, replays=self.config.replays_only)
+
+    def scope(self, name: str, **settings: object) -> RunningScope:
+        """
+        Return the part of this server that works on one sub-folder of the library.
+
+        Args:
+            name: The folder's path within the library, with slashes.
+            settings: What differs there, by the names in docs/configuration.md, such
+                as ``mode`` and ``speed``. Where there is any, the scope begins anew.
+
+        Raises:
+            UsageError: The name is none of a folder, a setting can't be that, or
+                the mode needs an upstream and this server has none.
+        """
+        if not is_scope_name(name):
+            message = f"scope {name!r}: expected a folder within the library"
+            raise UsageError(message)
+        if settings:
+            policy = self.config.scopes.get(name, self.config.policy)
+            policy = adjust(policy, settings)
+            if policy.mode is not RecordMode.NONE and self.config.replays_only:
+                message = f"mode {policy.mode}: this server only replays"
+                raise UsageError(f"{message}; begin with streamtape.record()")
+            self.scopes.set_policy(name, policy)
+        return RunningScope(self, name)
+
+    def reset(self, name: str = "") -> None:
+        """
+        Begin a new run: each request gets its first take again.
+
+        Args:
+            name: Of a scope; empty for all of them and the library as a whole.
+        """
+        self._exchanges.reset(name)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -118,6 +161,7 @@ class RunningServer:
             for bound in sockets:
                 stack.callback(bound.close)
             exchanges = await self._open_exchanges(stack, port)
+            self._exchanges = exchanges
             face = Face(exchanges, port=lambda: port)
             server = web.Server(
                 face.handle,
@@ -136,25 +180,55 @@ class RunningServer:
             await self._stopping.wait()
             exchanges.stop()
         # What was recorded is known when all is on the disk.
-        self.tally = exchanges.tally
+        self.summary = await asyncio.to_thread(summarise, self.config, self.scopes)
 
     async def _open_exchanges(
         self, stack: contextlib.AsyncExitStack, port: int
     ) -> Exchanges:
         config = self.config
-        library = Library(config.cassettes)
-        check_library(library, config.mode)
-        await asyncio.to_thread(library.refresh)
+        check_folder(config.cassettes, config.policy.mode)
+        await asyncio.to_thread(self.scopes.get("").open)
         upstream = None
-        if config.mode is not RecordMode.NONE:
+        if not config.replays_only:
             base_url = config.upstream or default_upstream(port=port)
             upstream = Upstream(
                 check_upstream(base_url, port=port), idle_limit_ns=config.idle_limit_ns
             )
             stack.push_async_callback(upstream.close)
-        exchanges = Exchanges(config, library, upstream, SystemClock())
+        exchanges = Exchanges(config, self.scopes, upstream, SystemClock())
         stack.push_async_callback(asyncio.to_thread, exchanges.close)
         return exchanges
+
+
+class RunningScope:
+    """
+    The part of a server that works on one sub-folder of its library.
+    """
+
+    def __init__(self, server: RunningServer, name: str) -> None:
+        self._server = server
+        self.name = name
+
+    @property
+    def base_url(self) -> str:
+        """
+        What to set as a client's base URL, without ``/v1``.
+        """
+        return f"{self._server.base_url}/~{quote(self.name, safe='')}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """
+        What to add to the environment of a program that is to use this scope.
+        """
+        mode = self._server.scopes.get(self.name).policy.mode
+        return environment(self.base_url, replays=mode is RecordMode.NONE)
+
+    def reset(self) -> None:
+        """
+        Begin a new run here: each request gets its first take again.
+        """
+        self._server.reset(self.name)
 
 
 def environment(base_url: str, *, replays: bool) -> dict[str, str]:
@@ -174,21 +248,7 @@ def environment(base_url: str, *, replays: bool) -> dict[str, str]:
     return env
 
 
-def listen(port: int) -> list[socket.socket]:
-    """
-    Listen on the loopback interface: IPv4, and IPv6 where there is one.
-
-    Raises:
-        UsageError: The port is taken, or may not be used.
-    """
-    sockets = [_bind(socket.AF_INET, "127.0.0.1", port)]
-    with contextlib.suppress(UsageError, OSError):
-        # Some clients resolve localhost to the IPv6 address alone.
-        sockets.append(_bind(socket.AF_INET6, "::1", sockets[0].getsockname()[1]))
-    return sockets
-
-
-def check_library(library: Library, mode: RecordMode) -> None:
+def check_folder(folder: Path, mode: RecordMode) -> None:
     """
     Find out at the start what would otherwise fail in the middle.
 
@@ -196,7 +256,6 @@ def check_library(library: Library, mode: RecordMode) -> None:
         UsageError: The library is no folder, isn't there to replay from, or can't
             be read or written to.
     """
-    folder = library.folder
     try:
         if folder.exists() and not folder.is_dir():
             message = f"{folder}: expected a folder of cassettes, and this is a file"
@@ -218,25 +277,3 @@ def check_library(library: Library, mode: RecordMode) -> None:
         needs = "read" if mode is RecordMode.NONE else "written to"
         message = f"{folder}: can't be {needs}: {error.strerror}"
         raise UsageError(message) from error
-
-
-def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == "posix":
-        # Elsewhere this would let two servers take one port.
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-        bound.listen(1024)
-    except OverflowError as error:
-        bound.close()
-        raise UsageError(f"port {port}: expected a number up to 65535") from error
-    except OSError as error:
-        bound.close()
-        message = f"port {port} can't be used: {error.strerror}"
-        if error.errno == errno.EADDRINUSE:
-            message = (
-                f"port {port} is taken; choose another with --port, or 0 for a free one"
-            )
-        raise UsageError(message) from error
-    return bound

@@ -1,0 +1,72 @@
+"""
+A request that was let in, and what matching makes of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from streamtape.core.bodies import decode_body
+from streamtape.core.matching import DEFAULT_RULES, Matched, matched, request_key
+from streamtape.core.model import Request
+from streamtape.core.redaction import CleanRequest, clean_request
+from streamtape.server.config import Policy
+from streamtape.server.scopes import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """
+    A request that was let in, read to its end.
+    """
+
+    request: Request
+    web_request: web.BaseRequest
+    scope: Scope
+    policy: Policy
+    """That of the scope, with what the request itself asks for."""
+    own_url: str
+    """Our base URL as this client knows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """
+    A request as matching sees it.
+    """
+
+    clean: CleanRequest
+    seen: Matched
+    key: str
+    """The match key under the scope's rules."""
+    has_default_rules: bool
+
+    @property
+    def default_key(self) -> str:
+        """
+        The match key under the default rules, which a cassette holds.
+        """
+        return self.key if self.has_default_rules else request_key(self.clean)
+
+
+def read_question(asked: Asked, *, limit_bytes: int) -> Question:
+    """
+    Redact a request, and find out what its key is.
+
+    Args:
+        limit_bytes: How long the body may be without its encoding.
+
+    Raises:
+        UsageError: A pattern of the project takes too long on it.
+    """
+    clean = clean_request(decode_body(asked.request, limit_bytes=limit_bytes))
+    rules = asked.policy.rules
+    seen = matched(clean, rules)
+    return Question(
+        clean=clean,
+        seen=seen,
+        key=seen.key,
+        has_default_rules=rules == DEFAULT_RULES,
+    )

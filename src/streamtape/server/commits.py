@@ -1,0 +1,91 @@
+"""
+Recordings on their way to a name, in one thread beside the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from streamtape.core.model import EndReason
+from streamtape.core.modes import RecordMode
+from streamtape.library.writer import CassetteWriter
+from streamtape.server.scopes import Scope
+
+_UNFINISHED = frozenset({EndReason.SHUTDOWN})
+"""Endings of ours, not of the answer: such a recording takes no cassette's place."""
+
+
+class Commits:
+    """
+    Gives recordings their names, those of one request in the order of their ends.
+    """
+
+    def __init__(self) -> None:
+        self._pending: dict[tuple[Scope, str], Future[None]] = {}
+        # One thread: more would name takes of one request in any order.
+        self._disk = ThreadPoolExecutor(1, "streamtape-disk")
+
+    def submit(
+        self,
+        scope: Scope,
+        writer: CassetteWriter,
+        key: str,
+        *,
+        mode: RecordMode,
+        ended: EndReason,
+        tell: Callable[[str, str], None],
+    ) -> None:
+        """
+        Have a recording named, and count and tell what became of it.
+
+        Args:
+            tell: Takes its fate and its name, maybe in another thread.
+        """
+        if ended in _UNFINISHED:
+            writer.close()
+            scope.tally.count("unfinished")
+            tell("unfinished", writer.stem)
+            return
+
+        def commit() -> None:
+            if ended is EndReason.CLIENT_GONE and scope.library.has_complete(key):
+                # Whoever stops an app by Ctrl-C wants to keep what there was.
+                writer.close()
+                scope.tally.recount("recorded", "unfinished")
+                tell("unfinished", writer.stem)
+                return
+            replace = mode is RecordMode.ALL
+            path = scope.library.commit(writer, key, replace=replace)
+            if path is None:
+                scope.tally.recount("recorded", "lost")
+            else:
+                scope.tally.used.add(path)
+                tell("recorded", scope.name_of(path))
+
+        scope.tally.count("recorded")
+        pending = {k: each for k, each in self._pending.items() if not each.done()}
+        self._pending = pending | {(scope, key): self._disk.submit(commit)}
+
+    async def settle(self, scope: Scope, key: str) -> None:
+        """
+        Wait for what was recorded of a request, so that it can be replayed.
+        """
+        commit = self._pending.get((scope, key))
+        if commit is not None:
+            # A client that leaves now must not take the commit with it.
+            await asyncio.shield(asyncio.wrap_future(commit))
+
+    def wait(self) -> None:
+        """
+        Wait for all that was recorded until now. Blocks.
+        """
+        for commit in self._pending.values():
+            commit.result()
+
+    def close(self) -> None:
+        """
+        Wait until all is on the disk. Blocks.
+        """
+        self._disk.shutdown()

@@ -1,0 +1,40 @@
+"""
+The report of a miss, from the library that did not have the answer.
+"""
+
+from __future__ import annotations
+
+from streamtape.core.matching import Matched
+from streamtape.core.misses import MissReport, explain_exhausted, explain_miss
+from streamtape.core.redaction import CleanRequest
+from streamtape.server.scopes import Scope
+
+
+def report_miss(
+    scope: Scope, asked: CleanRequest, seen: Matched, key: str
+) -> MissReport:
+    """
+    Return why nothing in a scope answers a request. Blocks: it reads cassettes.
+
+    Args:
+        seen: Of the request, under the scope's rules.
+        key: The match key of that.
+    """
+    library = scope.library
+    takes = library.takes(key)
+    if takes:
+        return explain_exhausted(
+            asked,
+            seen,
+            name=library.name_of(takes[0]),
+            takes=len(takes),
+            library=str(library.folder),
+        )
+    return explain_miss(
+        asked,
+        seen,
+        library.known(),
+        lambda known: library.request_of(known.path),
+        rules=scope.policy.rules,
+        library=str(library.folder),
+    )

@@ -1,0 +1,70 @@
+"""
+What became of the requests of one scope.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from streamtape.core.misses import MissReport
+
+_KEPT_MISSES: Final = 100
+"""Who needs more of them to find out what is wrong?"""
+
+
+class Tally:
+    """
+    Counts fates, cassettes that were played, and misses. For use by several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self.plays: Counter[Path] = Counter()
+        """How often each cassette was played to its end."""
+        self.used: set[Path] = set()
+        """All that were played or recorded, even if not to the end."""
+        self.played_ns = 0
+        """How long the plays took in sum."""
+        self.misses: dict[str, MissReport] = {}
+        """The first reports, by key."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """
+        How many requests met which fate; those that none met are left out.
+        """
+        with self._lock:
+            return dict(+self._counts)
+
+    def count(self, told: str) -> None:
+        """
+        Count one request.
+        """
+        with self._lock:
+            self._counts[told] += 1
+
+    def recount(self, told: str, became: str) -> None:
+        """
+        Count a request as something else than it seemed to become.
+        """
+        with self._lock:
+            self._counts[told] -= 1
+            self._counts[became] += 1
+
+    def add_play(self, path: Path, took_ns: int) -> None:
+        """
+        Count a cassette that a client got to its end.
+        """
+        self.plays[path] += 1
+        self.played_ns += took_ns
+
+    def add_miss(self, key: str, report: MissReport) -> None:
+        """
+        Keep the report of a miss, unless it was told already.
+        """
+        if len(self.misses) < _KEPT_MISSES:
+            self.misses.setdefault(key, report)

@@ -1,0 +1,224 @@
+"""
+The settings, as the one table that files, environment, flags and docs go by.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from streamtape.core.modes import RecordMode
+from streamtape.core.presets import Preset
+from streamtape.core.takes import Exhausted
+from streamtape.errors import UsageError
+from streamtape.settings.setting import Setting
+from streamtape.settings.values import (
+    LONGEST_S,
+    parse_bool,
+    parse_float,
+    parse_int,
+    parse_list,
+    read_bool,
+    read_folder,
+    read_headers,
+    read_ignore,
+    read_member,
+    read_port,
+    read_replace,
+    read_seconds,
+    read_speed,
+    read_url,
+)
+
+DEFAULT_CASSETTES: Final = "cassettes"
+DEFAULT_PORT: Final = 8484
+
+SCOPES: Final = "scopes"
+"""The table of files that holds a table for each scope."""
+
+
+def _choice(name: str, choices: type[StrEnum], help: str, shown: str) -> Setting:
+    return Setting(
+        name=name,
+        help=help,
+        expected="one of " + ", ".join(choices),
+        convert=read_member(choices),
+        choices=choices,
+        shown_default=shown,
+    )
+
+
+_ALL: Final = (
+    Setting(
+        name="upstream",
+        help="Base URL to forward to.",
+        expected="a base URL",
+        convert=read_url,
+        metavar="URL",
+        is_for_scopes=False,
+        shown_default="$ANTHROPIC_BASE_URL, or else the public API",
+    ),
+    Setting(
+        name="cassettes",
+        help="The library: a folder of cassettes.",
+        expected="a folder",
+        convert=read_folder,
+        metavar="DIR",
+        is_for_scopes=False,
+        default=Path(DEFAULT_CASSETTES),
+        shown_default=DEFAULT_CASSETTES,
+    ),
+    Setting(
+        name="port",
+        help="Where to listen on 127.0.0.1; 0 picks a free port.",
+        expected="a number from 0 to 65535",
+        convert=read_port,
+        parse=parse_int,
+        metavar="N",
+        is_for_scopes=False,
+        shown_default=f"{DEFAULT_PORT}, or a free one with a command",
+    ),
+    _choice(
+        "mode",
+        RecordMode,
+        "When to record and when to replay.",
+        "all for record, none for replay",
+    ),
+    Setting(
+        name="speed",
+        help="1 is the recorded pace, 10 ten times as fast.",
+        expected="a number such as 1 or 10, or instant",
+        convert=read_speed,
+        metavar="N|instant",
+        default=1.0,
+        shown_default="1",
+    ),
+    Setting(
+        name="max_gap",
+        help="Cut longer silences to this, before the speed applies.",
+        expected=f"a number of seconds from 0 to {LONGEST_S}",
+        convert=read_seconds,
+        parse=parse_float,
+        metavar="SECONDS",
+    ),
+    _choice(
+        "exhausted",
+        Exhausted,
+        "What follows the last take of a request: a miss, that take again, or the "
+        "first one.",
+        "cycle",
+    ),
+    Setting(
+        name="collapse_retries",
+        help="Skip recorded failures that a later take made good.",
+        expected="true or false",
+        convert=read_bool,
+        parse=parse_bool,
+        is_switch=True,
+        default=False,
+        shown_default="false",
+    ),
+    Setting(
+        name="ignore",
+        help="Don't match by this: a JSON path into the body, or ?NAME of the query.",
+        expected="a list of JSON paths",
+        convert=read_ignore,
+        parse=parse_list,
+        metavar="PATH",
+        is_list=True,
+        default=(),
+    ),
+    Setting(
+        name="replace",
+        help="Before matching, put TEXT for what PATTERN finds in a string of the "
+        "body.",
+        expected="a list of [pattern, text] pairs",
+        convert=read_replace,
+        parse=parse_list,
+        metavar="PATTERN TEXT",
+        is_list=True,
+        default=(),
+    ),
+    Setting(
+        name="headers",
+        help="Match by this header too.",
+        expected="a list of header names",
+        convert=read_headers,
+        parse=parse_list,
+        metavar="NAME",
+        is_list=True,
+        default=(),
+    ),
+    Setting(
+        name="rename_ids",
+        help="Match ids of tool calls by their order alone.",
+        expected="true or false",
+        convert=read_bool,
+        parse=parse_bool,
+        is_switch=True,
+        default=False,
+        shown_default="false",
+    ),
+    Setting(
+        name="preset",
+        help="Rules that come with streamtape, for agents; auto is agent for Claude "
+        "Code, and none for other clients.",
+        expected="one of " + ", ".join(Preset),
+        convert=read_member(Preset),
+        choices=Preset,
+        default=Preset.AUTO,
+        shown_default=Preset.AUTO.value,
+    ),
+)
+
+SETTINGS: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _ALL}
+"""Every setting, by its name."""
+
+
+def get_setting(name: str, *, source: str, is_scope: bool = False) -> Setting:
+    """
+    Return the setting of a name that a person wrote.
+
+    Args:
+        source: Where it was said, the beginning of the error.
+        is_scope: Whether it was said of one scope.
+
+    Raises:
+        UsageError: There is none, or no scope can have its own; says which name
+            comes nearest.
+    """
+    setting = SETTINGS.get(name)
+    known = [s.name for s in _ALL if s.is_for_scopes or not is_scope]
+    if setting is not None and setting.name in known:
+        return setting
+    if setting is not None:
+        message = f'{source}: "{name}" holds for the whole server, not for one scope'
+        raise UsageError(message)
+    if not is_scope:
+        known.append(SCOPES)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
+    raise UsageError(f'{source}: unknown key "{name}"; {hint}')
+
+
+def explain_settings() -> str:
+    """
+    Return the table in Markdown, ending in a newline.
+    """
+    lines = [
+        "| Name | Value | Default | Meaning | For scopes |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for setting in _ALL:
+        cells = (
+            f"`{setting.name}`",
+            setting.expected,
+            setting.shown_default,
+            setting.help,
+            "yes" if setting.is_for_scopes else "no",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

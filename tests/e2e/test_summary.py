@@ -1,0 +1,154 @@
+"""
+What is said at the end of a run, to people, to machines and to shells.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import streamtape
+from e2e.processes import Finished, run
+from e2e.wire import ask
+from streamtape.testing import FakeUpstream, Profile, stream_reply, text
+
+ASK = """
+import os, sys, urllib.error, urllib.request
+for prompt in sys.argv[1:]:
+    body = b'{"messages":[{"role":"user","content":"%s"}]}' % prompt.encode()
+    url = os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages"
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, body)).read()
+    except urllib.error.HTTPError as error:
+        error.close()
+"""
+
+
+def ask_for(folder: Path, *prompts: str, options: tuple[str, ...] = ()) -> Finished:
+    """
+    Run a replay with a program that asks these questions.
+    """
+    command = (sys.executable, "-c", ASK, *prompts)
+    return run(
+        "replay", "--cassettes", folder, "--speed", "instant", *options, "--", *command
+    )
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """
+    Two answers of 12 tokens in and 5 out, each at least 200 ms long.
+    """
+    reply = stream_reply(
+        text("Hello there."),
+        profile=Profile(ttft_ns=200_000_000),
+        usage={"input_tokens": 12, "output_tokens": 5},
+    )
+    with (
+        FakeUpstream([reply, reply]) as upstream,
+        streamtape.record(tmp_path, upstream=upstream.url) as recording,
+    ):
+        for prompt in ("one", "two"):
+            body = {"messages": [{"role": "user", "content": prompt}]}
+            ask(recording.base_url, body=json.dumps(body).encode())
+    return tmp_path
+
+
+def test_the_end_says_what_was_saved_and_what_was_not_needed(library: Path) -> None:
+    end = ask_for(library, "one", "one")
+
+    [unused] = [path.stem for path in library.glob("two-*.tape")]
+    assert end.status == 0
+    assert "Stopped: 2 replayed.\n" in end.stderr
+    assert "Saved: 24 input and 10 output tokens, " in end.stderr
+    assert f"Nobody asked for 1 cassette: {unused}.\n" in end.stderr
+
+
+def test_the_end_repeats_what_was_missed_once_for_each_request(library: Path) -> None:
+    end = ask_for(library, "three", "three", options=("--fail-on-miss",))
+
+    _, _, behind = end.stderr.partition("Stopped: 2 missed.\n")
+    assert behind.count("Missed: ") == 1
+    assert "messages[0].content" in behind
+    assert end.status == 1
+
+
+@pytest.mark.parametrize(
+    ("prompts", "options", "status"),
+    [
+        pytest.param(["one", "two"], ["--fail-on-miss"], 0, id="no miss"),
+        pytest.param(["three"], [], 0, id="a miss that nobody minds"),
+        pytest.param(["three"], ["--fail-on-miss"], 1, id="a miss"),
+        pytest.param(["one"], [], 0, id="unused and nobody minds"),
+        pytest.param(["one"], ["--fail-on-unused"], 1, id="unused"),
+        pytest.param(["one", "two"], ["--fail-on-unused"], 0, id="all used"),
+    ],
+)
+def test_a_shell_can_tell(
+    prompts: list[str], options: list[str], status: int, library: Path
+) -> None:
+    assert ask_for(library, *prompts, options=tuple(options)).status == status
+
+
+def test_the_status_of_the_command_goes_before_a_miss(library: Path) -> None:
+    end = run(
+        *("replay", "--cassettes", library, "--fail-on-unused", "--"),
+        *("sh", "-c", "exit 7"),
+    )
+
+    assert end.status == 7
+
+
+def test_machines_get_one_line_of_json(library: Path) -> None:
+    end = ask_for(library, "one", "three", options=("--json",))
+
+    [unused] = [path.stem for path in library.glob("two-*.tape")]
+    told = json.loads(end.stdout)
+    assert told["requests"] == {"replayed": 1, "miss": 1}
+    assert told["unused"] == [unused]
+    assert told["saved"]["input_tokens"] == 12
+    assert told["saved"]["output_tokens"] == 5
+    assert 0.1 < told["saved"]["seconds"] < 60
+    [miss] = told["misses"]
+    assert miss["differences"][0]["path"] == "messages[0].content"
+
+
+def test_quiet_runs_say_nothing_but_errors(library: Path) -> None:
+    end = run(
+        *(
+            "-q",
+            "replay",
+            "--cassettes",
+            library,
+            "--",
+            sys.executable,
+            "-c",
+            ASK,
+            "one",
+        )
+    )
+
+    assert end.stderr == ""
+
+
+def test_a_request_that_the_upstream_failed_is_counted(tmp_path: Path) -> None:
+    with (
+        streamtape.record(tmp_path, upstream="http://127.0.0.1:9") as recording,
+    ):
+        answer = ask(recording.base_url, body=b"{}")
+
+    assert answer.status == 502
+    assert recording.summary.counts == {"failed": 1}
+
+
+def test_a_recorder_has_no_unused_cassettes(library: Path) -> None:
+    with FakeUpstream() as upstream:
+        end = run(
+            *("record", "--cassettes", library, "--upstream", upstream.url),
+            *("--fail-on-unused", "--", "true"),
+        )
+
+    assert end.status == 0

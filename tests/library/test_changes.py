@@ -1,0 +1,305 @@
+"""
+What others do to the files while a library is in use, and what a lookup costs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streamtape.core.matching import request_key
+from streamtape.core.model import Request
+from streamtape.library import Library
+from taping import start_tape, write_tape
+
+DATA = b"data: {}\n\n"
+
+
+def ask(text: str) -> Request:
+    return Request(method="POST", target="/v1/messages", body=text.encode())
+
+
+# Of one length, so that their cassettes are too.
+HELLO, OTHER = ask("hello"), ask("other")
+HELLO_KEY, OTHER_KEY = request_key(HELLO), request_key(OTHER)
+
+
+def much_later() -> int:
+    """
+    Return a wall clock by which every file has been there for long.
+    """
+    return 2**62
+
+
+def tape(folder: Path, request: Request = HELLO, *, name: str = "a") -> Path:
+    return write_tape(folder, [(1, DATA)], request=request, name=name)
+
+
+def settle(*paths: Path) -> None:
+    """
+    Give files and folders an old time of change, as any later one differs from it.
+    """
+    for path in paths:
+        os.utime(path, ns=(1_000_000_001, 1_000_000_001))
+
+
+@pytest.fixture(name="library", params=[much_later, None], ids=["clock", "no-clock"])
+def library_that_knows_hello(tmp_path: Path, request: pytest.FixtureRequest) -> Library:
+    """
+    Return a library with one cassette, ``a``, in a sub-folder, that was looked up.
+    """
+    folder = tmp_path / "cassettes"
+    path = tape(folder / "sub")
+    settle(path, folder / "sub", folder)
+    library = Library(folder, wall_ns=request.param)
+    library.refresh()
+    assert library.takes(HELLO_KEY) == [path]
+    assert library.takes(OTHER_KEY) == []
+    return library
+
+
+def lookup(library: Library, request: Request) -> list[str]:
+    """
+    Look up a request as a server does, and return the names.
+    """
+    key = request_key(request)
+    paths = library.find_takes(key)
+    if paths is None:
+        paths = library.takes(key, request)
+    return [library.name_of(path) for path in paths]
+
+
+def edit_in_place(folder: Path, elsewhere: Path) -> None:
+    (folder / "sub" / "a.tape").write_bytes(tape(elsewhere, OTHER).read_bytes())
+
+
+def rename_over(folder: Path, elsewhere: Path) -> None:
+    tape(elsewhere, OTHER).replace(folder / "sub" / "a.tape")
+
+
+def replace_folder(folder: Path, elsewhere: Path) -> None:
+    tape(elsewhere, OTHER)
+    shutil.rmtree(folder / "sub")
+    elsewhere.rename(folder / "sub")
+
+
+@pytest.mark.parametrize("change", [edit_in_place, rename_over, replace_folder])
+@pytest.mark.parametrize("first", [HELLO, OTHER], ids=["hit-first", "miss-first"])
+def test_a_cassette_that_was_changed_answers_what_it_holds_now(
+    tmp_path: Path,
+    library: Library,
+    change: Callable[[Path, Path], None],
+    first: Request,
+) -> None:
+    change(library.folder, tmp_path / "elsewhere")
+
+    lookup(library, first)
+
+    assert lookup(library, HELLO) == []
+    assert lookup(library, OTHER) == ["sub/a"]
+
+
+def remove_file(folder: Path) -> None:
+    (folder / "sub" / "a.tape").unlink()
+
+
+def remove_folder(folder: Path) -> None:
+    shutil.rmtree(folder / "sub")
+
+
+def remove_all(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def hide_folder(folder: Path) -> None:
+    (folder / "sub").rename(folder / ".sub")
+
+
+def link_folder(folder: Path) -> None:
+    (folder / "sub").rename(folder / ".sub")
+    (folder / "sub").symlink_to(folder / ".sub", target_is_directory=True)
+
+
+@pytest.mark.parametrize(
+    "remove", [remove_file, remove_folder, remove_all, hide_folder, link_folder]
+)
+def test_a_cassette_that_was_removed_is_not_given(
+    library: Library, remove: Callable[[Path], None]
+) -> None:
+    remove(library.folder)
+
+    assert lookup(library, HELLO) == []
+    assert library.known() == []
+
+
+def test_folders_below_one_that_became_a_link_are_left_out(
+    tmp_path: Path, library: Library
+) -> None:
+    tape(library.folder / "sub" / "deep", OTHER)
+    assert lookup(library, OTHER) == ["sub/deep/a"]
+    link_folder(library.folder)
+
+    library.refresh()
+
+    assert lookup(library, OTHER) == []
+
+
+@pytest.mark.parametrize("where", ["", "sub", "new", "new/deep"])
+def test_a_cassette_that_was_added_answers_what_nothing_did(
+    library: Library, where: str
+) -> None:
+    tape(library.folder / where, OTHER, name="b")
+
+    assert lookup(library, OTHER) == [f"{where}/b".lstrip("/")]
+
+
+def test_a_take_that_was_added_beside_another_is_seen(library: Library) -> None:
+    tape(library.folder / "sub", name="b")
+
+    assert lookup(library, HELLO) == ["sub/a", "sub/b"]
+
+
+def test_a_file_that_was_junk_answers_when_it_was_mended(library: Library) -> None:
+    path = library.folder / "sub" / "a.tape"
+    whole = path.read_bytes()
+    path.write_bytes(b"junk")
+    assert lookup(library, HELLO) == []
+    path.write_bytes(whole)
+
+    assert lookup(library, HELLO) == ["sub/a"]
+
+
+def test_a_library_that_is_a_link_is_looked_through(tmp_path: Path) -> None:
+    tape(tmp_path / "there")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "there", target_is_directory=True)
+    settle(tmp_path / "there")
+    library = Library(link, wall_ns=much_later)
+    assert lookup(library, HELLO) == ["a"]
+
+    tape(tmp_path / "there", OTHER, name="b")
+
+    assert lookup(library, OTHER) == ["b"]
+
+
+@pytest.mark.parametrize("passed_ns", [0, 10**12], ids=["just-now", "long-ago"])
+def test_a_second_change_in_one_tick_is_seen(tmp_path: Path, passed_ns: int) -> None:
+    """
+    By no stamp, as it stays the same: what was changed just now is read again. What
+    was changed long ago is not, and that is all that such a library can miss.
+    """
+    path, other = tape(tmp_path / "cassettes"), tape(tmp_path / "other", OTHER)
+    at_ns = path.stat().st_mtime_ns
+    library = Library(path.parent, wall_ns=lambda: at_ns + passed_ns)
+    assert lookup(library, HELLO) == ["a"]
+    assert lookup(library, HELLO) == ["a"]
+
+    path.write_bytes(other.read_bytes())
+    os.utime(path, ns=(at_ns, at_ns))
+
+    assert lookup(library, HELLO) == (["a"] if passed_ns else [])
+
+
+@pytest.mark.parametrize("passed_ns", [0, 10**12], ids=["just-now", "long-ago"])
+def test_a_file_that_is_added_in_the_tick_of_a_look_is_seen(
+    tmp_path: Path, passed_ns: int
+) -> None:
+    tape(tmp_path / "cassettes")
+    folder, other = tmp_path / "cassettes", tape(tmp_path / "other", OTHER)
+    times = folder.stat()
+    library = Library(folder, wall_ns=lambda: times.st_mtime_ns + passed_ns)
+    assert lookup(library, OTHER) == []
+
+    other.rename(folder / "b.tape")
+    os.utime(folder, ns=(times.st_mtime_ns, times.st_mtime_ns))
+    if folder.stat().st_size != times.st_size:
+        pytest.skip("this file system counts names in a folder's size")
+
+    assert lookup(library, OTHER) == ([] if passed_ns else ["b"])
+
+
+def test_what_did_not_change_is_not_read_again(tmp_path: Path) -> None:
+    """
+    A hit takes its own file and folder, and a look at all only what is new.
+    """
+    read: list[bytes] = []
+
+    def key_of(request: Request) -> str:
+        read.append(request.body)
+        return request_key(request)
+
+    tape(tmp_path), tape(tmp_path, OTHER, name="b")
+    settle(tmp_path)
+    library = Library(tmp_path, key_of, uses_stored_keys=False, wall_ns=much_later)
+    library.refresh()
+    assert sorted(read) == [HELLO.body, OTHER.body]
+
+    read.clear()
+    for _ in range(2):
+        assert library.find_takes(HELLO_KEY) == [tmp_path / "a.tape"]
+        library.takes(HELLO_KEY)
+        library.refresh()
+    assert read == []
+
+    new = ask("third")
+    tape(tmp_path, new, name="c")
+    assert lookup(library, HELLO) == ["a"]
+    assert lookup(library, new) == ["c"]
+    assert read == [new.body]
+
+
+def test_a_quick_lookup_tells_only_what_a_few_stats_can(tmp_path: Path) -> None:
+    path = tape(tmp_path)
+    settle(tmp_path)
+    library = Library(tmp_path, wall_ns=much_later)
+
+    assert library.find_takes(HELLO_KEY) is None
+    assert library.takes(HELLO_KEY) == [path]
+    assert library.find_takes(HELLO_KEY) == [path]
+    assert library.find_takes(OTHER_KEY) is None
+    added = tape(tmp_path, name="b")
+    assert library.find_takes(HELLO_KEY) is None
+    assert library.takes(HELLO_KEY) == [path, added]
+
+
+def test_a_quick_lookup_waits_for_no_other(tmp_path: Path) -> None:
+    """
+    While another reads what is new, which may take long.
+    """
+    path = tape(tmp_path)
+    found: list[list[Path] | None] = []
+
+    def key_of(request: Request) -> str:
+        found.append(library.find_takes(HELLO_KEY))
+        return request_key(request)
+
+    library = Library(tmp_path, key_of, wall_ns=much_later)
+
+    assert library.takes(HELLO_KEY) == [path]
+    assert found == [None]
+
+
+def test_a_part_is_not_read_while_it_is_being_recorded(tmp_path: Path) -> None:
+    """
+    It grows with every chunk, and answers nobody.
+    """
+    read: list[bytes] = []
+
+    def key_of(request: Request) -> str:
+        read.append(request.body)
+        return request_key(request)
+
+    library = Library(tmp_path, key_of, wall_ns=much_later)
+    writer, _ = start_tape(tmp_path, [(1, DATA)], request=HELLO, name="a")
+    settle(tmp_path / "a.1.part", tmp_path)
+    assert library.takes(HELLO_KEY) == []
+    assert read == []
+
+    writer.close()
+
+    assert library.takes(HELLO_KEY) == [tmp_path / "a.1.part"]
+    assert read == [HELLO.body]
