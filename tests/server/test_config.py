@@ -1,101 +1,144 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from streamtape.core.modes import RecordMode
+from streamtape.core.pacing import INSTANT, Pacing
+from streamtape.core.presets import Preset
+from streamtape.core.rules import Rules
+from streamtape.core.takes import Exhausted
 from streamtape.errors import UsageError
 from streamtape.server.config import (
-    DEFAULT_UPSTREAM,
-    check_upstream,
-    default_upstream,
+    Config,
+    Policy,
+    adjust,
+    recording_config,
+    replaying_config,
 )
+from streamtape.settings import Settings, resolve
 
-PORT = 8484
+FILE = """
+cassettes = "kept"
+mode = "new_episodes"
+speed = 4
+ignore = ["temperature"]
 
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://api.anthropic.com", "https://api.anthropic.com"),
-        ("https://api.anthropic.com/", "https://api.anthropic.com"),
-        ("https://api.anthropic.com/v1", "https://api.anthropic.com"),
-        ("https://api.anthropic.com/v1/", "https://api.anthropic.com"),
-        ("https://gateway.example/team/v1", "https://gateway.example/team"),
-        ("https://gateway.example:8443/v1x", "https://gateway.example:8443/v1x"),
-        ("http://localhost:8080", "http://localhost:8080"),
-        ("http://127.0.0.2:8080", "http://127.0.0.2:8080"),
-        ("http://[::1]:8080", "http://[::1]:8080"),
-        ("https://127.0.0.1:8485", "https://127.0.0.1:8485"),
-        ("https://elsewhere.example:8484", "https://elsewhere.example:8484"),
-    ],
-)
-def test_an_upstream_is_brought_into_its_plain_form(url: str, expected: str) -> None:
-    assert check_upstream(url, port=PORT) == expected
+[scopes.chat]
+mode = "once"
+exhausted = "error"
+collapse_retries = true
+"""
 
 
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        pytest.param("", "expected a base URL", id="empty"),
-        pytest.param("api.anthropic.com", "expected a base URL", id="no-scheme"),
-        pytest.param("ftp://example.com", "expected a base URL", id="ftp"),
-        pytest.param("https://", "expected a base URL", id="no-host"),
-        pytest.param("https://example.com/?a=1", "expected a base URL", id="query"),
-        pytest.param("https://example.com/#a", "expected a base URL", id="fragment"),
-        pytest.param("https://example.com:99999", "expected a base URL", id="port"),
-        pytest.param("https://[::1", "expected a base URL", id="brackets"),
-        pytest.param("http://example.com", "unencrypted", id="http"),
-        pytest.param("http://127.example.com", "unencrypted", id="looks-local"),
-        pytest.param("http://localhost:8484", "this proxy itself", id="ourselves"),
-        pytest.param("http://127.0.0.1:8484/v1", "this proxy itself", id="with-v1"),
-        pytest.param("http://[::1]:8484", "this proxy itself", id="over-ipv6"),
-        pytest.param("http://0.0.0.0:8484", "this proxy itself", id="any-address"),
-    ],
-)
-def test_what_cant_be_an_upstream_is_refused_in_words(url: str, reason: str) -> None:
-    with pytest.raises(UsageError, match=reason):
-        check_upstream(url, port=PORT)
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "streamtape.toml").write_text(FILE, encoding="utf-8")
+    given = {"upstream": "http://127.0.0.1:9/"}
+    return resolve(given, environ={}, folder=tmp_path)
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["https://me:secret@example.com", "https://:secret@example.com", "http://secret@"],
-)
-def test_a_key_in_the_url_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        check_upstream(url, port=PORT)
+def test_a_recorder_is_told_what_is_set(settings: Settings, tmp_path: Path) -> None:
+    rules = Rules(ignore=("temperature",))
 
-    assert "secret" not in str(caught.value)
+    config = recording_config(settings, port=1)
 
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        pytest.param(None, DEFAULT_UPSTREAM, id="not-set"),
-        pytest.param("", DEFAULT_UPSTREAM, id="empty"),
-        pytest.param("http://127.0.0.1:8484", DEFAULT_UPSTREAM, id="ourselves"),
-        pytest.param(
-            "https://gateway.example/v1", "https://gateway.example", id="another"
+    assert config == Config(
+        cassettes=tmp_path / "kept",
+        policy=Policy(
+            mode=RecordMode.NEW_EPISODES, pacing=Pacing(speed=4.0), rules=rules
         ),
+        scopes={
+            "chat": Policy(
+                mode=RecordMode.ONCE,
+                pacing=Pacing(speed=4.0),
+                exhausted=Exhausted.ERROR,
+                collapse_retries=True,
+                rules=rules,
+            )
+        },
+        upstream="http://127.0.0.1:9",
+        port=1,
+    )
+
+
+def test_a_replay_replays_whatever_is_set(settings: Settings) -> None:
+    config = replaying_config(settings, port=1)
+
+    assert config.replays_only
+    assert config.upstream is None
+    assert config.scopes["chat"].mode is RecordMode.NONE
+    assert config.scopes["chat"].exhausted is Exhausted.ERROR
+
+
+def test_a_recorder_records_all_where_nothing_is_set(tmp_path: Path) -> None:
+    settings = resolve({"upstream": "https://api.example"}, folder=tmp_path)
+
+    assert recording_config(settings, port=1).policy.mode is RecordMode.ALL
+
+
+def test_one_scope_that_records_needs_an_upstream() -> None:
+    scopes = {"chat": Policy(mode=RecordMode.ONCE)}
+
+    assert Config(scopes={"chat": Policy()}).replays_only
+    assert not Config(scopes=scopes).replays_only
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "text"),
+    [
+        ("STREAMTAPE_UPSTREAM", {}, "STREAMTAPE_UPSTREAM: upstream 'ftp://x'"),
+        ("", {"upstream": "ftp://x"}, "upstream 'ftp://x'"),
     ],
+    ids=["variable", "argument"],
 )
-def test_the_environment_names_the_default_upstream(
-    url: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+def test_an_upstream_that_can_be_none_is_refused_with_its_place(
+    source: str, given: dict[str, object], text: str, tmp_path: Path
 ) -> None:
-    if url is None:
-        monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
-    else:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+    settings = resolve(given, environ={source: "ftp://x"}, folder=tmp_path)
 
-    assert default_upstream(port=PORT) == expected
+    with pytest.raises(UsageError) as caught:
+        recording_config(settings, port=1)
+
+    assert str(caught.value).startswith(text)
 
 
-def test_an_environment_that_cant_be_meant_is_an_error(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_policy_is_adjusted_setting_by_setting() -> None:
+    policy = Policy(pacing=Pacing(speed=3), rules=Rules(ignore=("a",)))
+
+    adjusted = adjust(
+        policy,
+        {
+            "mode": "all",
+            "speed": "instant",
+            "max_gap": 0.5,
+            "exhausted": None,
+            "replace": [["a", "b"]],
+            "preset": "none",
+        },
+    )
+
+    assert adjusted == Policy(
+        mode=RecordMode.ALL,
+        pacing=Pacing(speed=INSTANT, max_gap_ns=500_000_000),
+        rules=Rules(ignore=("a",), replace=(("a", "b"),), preset=Preset.NONE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"mode": "some"}, "mode: expected one of none, once"),
+        ({"ignore": ["a["]}, "ignore: 'a['"),
+        ({"port": 3}, '"port" holds for the whole server'),
+    ],
+    ids=["mode", "path", "port"],
+)
+def test_what_a_scope_can_not_have_is_refused(
+    given: dict[str, object], text: str
 ) -> None:
-    """
-    Keys for a gateway must not go to the public API because of a typing error.
-    """
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", "gateway.example")
+    with pytest.raises(UsageError) as caught:
+        adjust(Policy(), given)
 
-    with pytest.raises(UsageError, match=r"^ANTHROPIC_BASE_URL: .*--upstream"):
-        default_upstream(port=PORT)
+    assert text in str(caught.value)

@@ -21,18 +21,14 @@ from aiohttp import web
 from streamtape.core.modes import RecordMode
 from streamtape.errors import UsageError
 from streamtape.server.clock import SystemClock, new_event_loop
-from streamtape.server.config import (
-    Config,
-    adjust,
-    check_upstream,
-    default_upstream,
-)
+from streamtape.server.config import Config, adjust
 from streamtape.server.exchanges import Exchanges
 from streamtape.server.face import Face
 from streamtape.server.listen import listen
 from streamtape.server.scopes import Scopes, is_scope_name
 from streamtape.server.summary import Summary, summarise
 from streamtape.server.upstream import Upstream
+from streamtape.server.upstream_url import check_upstream, default_upstream
 
 DUMMY_KEY: Final = "streamtape-replays-without-a-key"
 
