@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from asking import RECORDED, SYSTEM, changed, post, with_item
 from streamtape.core.advice import find_advice, write_settings
 from streamtape.core.changes import find_changes
+from streamtape.core.coarse import CLOSE_REMINDER, OPEN_REMINDER
 from streamtape.core.matching import DEFAULT_RULES, matched, request_key
 from streamtape.core.model import Request
 from streamtape.core.presets import Preset
 from streamtape.core.rules import Rules
 
+DATE = r"replace = [['\d{4}-\d\d-\d\d', '<date>']]"
 CACHE = {"cache_control": {"type": "ephemeral"}}
 CALLS: list[dict[str, Any]] = [
     {"role": "user", "content": "Read it"},
@@ -67,6 +70,42 @@ def calls(name: str) -> Request:
     messages[1]["content"][0]["id"] = name
     messages[2]["content"][0]["tool_use_id"] = name
     return changed(messages=messages)
+
+
+def batched(content: str) -> Request:
+    return post({"requests": [{"params": {"messages": [{"content": content}]}}]})
+
+
+def used(command: str) -> dict[str, object]:
+    given = {"command": command, "id": command}
+    return {"type": "tool_use", "id": "t", "name": "n", "input": given}
+
+
+def resulted(content: object) -> dict[str, object]:
+    return {"type": "tool_result", "tool_use_id": "t", "content": content}
+
+
+QUESTIONS = [
+    pytest.param(says, id="string"),
+    pytest.param(lambda said: says([text(said)]), id="block"),
+    pytest.param(lambda said: says([used(said)], role="assistant"), id="call"),
+    pytest.param(lambda said: says([resulted(said)]), id="result"),
+    pytest.param(lambda said: says([resulted([text(said)])]), id="result-in-blocks"),
+    pytest.param(lambda said: says([{"type": "document", "context": said}]), id="file"),
+    pytest.param(batched, id="batch"),
+    pytest.param(
+        lambda said: says(f"{OPEN_REMINDER}a{CLOSE_REMINDER} {said}"),
+        id="behind-a-reminder",
+    ),
+    pytest.param(
+        lambda said: says([resulted(f"{OPEN_REMINDER}{said}{CLOSE_REMINDER}")]),
+        id="reminder-in-a-result",
+    ),
+    pytest.param(
+        lambda said: Request(method="POST", target="/v1/x", body=said.encode()),
+        id="plain",
+    ),
+]
 
 
 def described(description: str) -> Request:
@@ -151,10 +190,35 @@ def described(description: str) -> Request:
             id="date-in-the-system-text",
         ),
         pytest.param(
-            says("Read /tmp/tmpab12 now"),
-            says("Read /tmp/tmpcd34 now"),
-            r"replace = [['(?:/tmp|/var/folders/\w+/\w+/T)/[\w.+-]+', '<tmp>']]",
+            changed(system="Work in /tmp/tmpab12 now"),
+            changed(system="Work in /tmp/tmpcd34 now"),
+            r"replace = [['(?:/tmp|/var/folders/\w+/\w+/T)/"
+            r"(?:[\w.+-]++(?=/)|[\w+-]++(?!\.\w))', '<tmp>']]",
             id="temporary-folder",
+        ),
+        pytest.param(
+            described("Today is 2026-11-22."),
+            described("Today is 2026-11-23."),
+            DATE,
+            id="date-in-a-tool",
+        ),
+        pytest.param(
+            says("On 2026-11-22", role="system"),
+            says("On 2026-11-23", role="system"),
+            DATE,
+            id="date-in-a-system-message",
+        ),
+        pytest.param(
+            says([text(f"{OPEN_REMINDER}On 2026-11-22{CLOSE_REMINDER}"), text("Hi")]),
+            says([text(f"{OPEN_REMINDER}On 2026-11-23{CLOSE_REMINDER}"), text("Hi")]),
+            DATE,
+            id="date-in-a-reminder",
+        ),
+        pytest.param(
+            says(f"Hi{OPEN_REMINDER}On 2026-11-22{CLOSE_REMINDER}"),
+            says(f"Hi{OPEN_REMINDER}On 2026-11-23{CLOSE_REMINDER}"),
+            DATE,
+            id="date-in-a-reminder-between-words",
         ),
         pytest.param(
             calls("toolu_2"), calls("toolu_3"), "rename_ids = true", id="tool-ids"
@@ -233,6 +297,39 @@ def test_nothing_is_proposed_that_gives_the_answer_to_another_question(
     asked: Request, recorded: Request
 ) -> None:
     assert advice(asked, recorded) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("2026-11-22", "2026-11-23", id="date"),
+        pytest.param("12:30", "23:05", id="time"),
+        pytest.param("1000000007", "1000000008", id="number"),
+        pytest.param("deadbeef0000", "48656c6c6f21", id="hex"),
+        pytest.param("/etc/nginx/README", "/srv/bank/README", id="path"),
+        pytest.param("/tmp/tmpab12", "/tmp/tmpcd34", id="temporary-folder"),
+        pytest.param(f"req_{'A1' * 9}", f"req_{'B2' * 9}", id="id"),
+    ],
+)
+@pytest.mark.parametrize("where", QUESTIONS)
+def test_what_a_question_is_about_is_not_replaced(
+    where: Callable[[str], Request], one: str, other: str
+) -> None:
+    assert advice(where(f"It is {one}, no?"), where(f"It is {other}, no?")) == ""
+
+
+def test_nothing_is_proposed_that_takes_recorded_requests_for_one() -> None:
+    french, german, asked = (
+        changed(system=f"Translate to {language}.")
+        for language in ("French", "German", "Danish")
+    )
+    changes = list(find_changes(matched(french), matched(asked)))
+
+    def find(*others: Request) -> str | None:
+        return find_advice(asked, french, DEFAULT_RULES, changes, others=lambda: others)
+
+    assert find(french, french, changed(messages=CALLS)) == 'ignore = ["system"]'
+    assert find(french, german) is None
 
 
 def test_calls_that_belong_otherwise_are_not_renamed() -> None:

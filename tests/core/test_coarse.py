@@ -63,7 +63,12 @@ def test_what_was_said_is_left_of_a_body() -> None:
                 "role": "assistant",
                 "content": [
                     {"type": "text", "text": "I look."},
-                    {"type": "tool_use", "name": "Bash", "input": {"a": 1}},
+                    {
+                        "type": "tool_use",
+                        "id": "tool-1",
+                        "name": "Bash",
+                        "input": {"a": 1},
+                    },
                 ],
             },
             {
@@ -71,6 +76,7 @@ def test_what_was_said_is_left_of_a_body() -> None:
                 "content": [
                     {
                         "type": "tool_result",
+                        "tool_use_id": "tool-1",
                         "content": [{"type": "text", "text": "found"}],
                     }
                 ],

@@ -286,6 +286,47 @@ def test_a_report_follows_the_rules_in_force() -> None:
     assert report.rule == 'ignore = ["system", "temperature"]'
 
 
+def test_a_rule_that_takes_recorded_requests_for_one_is_not_told() -> None:
+    known = [
+        Known(name, changed(system=f"Translate to {name}."))
+        for name in ("French", "German")
+    ]
+    asked = changed(system="Translate to Danish.")
+
+    assert explain(asked, known[:1]).rule == 'ignore = ["system"]'
+    assert explain(asked, known).rule is None
+    assert explain(asked, [*known[:1], Known("x", None)]).rule is not None
+
+
+def test_where_a_rule_has_to_stand_is_told() -> None:
+    asked = changed(temperature=0)
+    report = explain_miss(
+        asked,
+        matched(asked),
+        [Known("a", post(RECORDED))],
+        read,
+        rules=DEFAULT_RULES,
+        library="cassettes",
+        where="[scopes.a] of streamtape.toml",
+    )
+
+    assert (
+        "This rule in [scopes.a] of streamtape.toml would make it hit: "
+        'ignore = ["temperature"]'
+    ) in str(report).split("\n")
+
+
+def test_no_key_is_told_even_if_a_request_was_not_redacted() -> None:
+    key = f"sk-ant-{'a1' * 20}"
+    asked = replace(changed(temperature=key), target=f"/v1/messages?x={key}")
+    report = explain(asked, [Known("a", post(RECORDED))])
+
+    assert [each.path for each in report.differences] == ["?x", "temperature"]
+    for told in (str(report), json.dumps(report.as_json()["differences"])):
+        assert "sk-ant-a1" not in told
+        assert "[redacted]" in told
+
+
 def test_a_report_is_json_with_all_of_its_facts() -> None:
     report = explain(changed(temperature=0), [Known("a", post(RECORDED))])
 
@@ -342,6 +383,7 @@ def test_a_message_is_printable_and_below_4_kib_whatever_was_sent(char: str) -> 
         explain(asked, [], library=long),
         explain(asked, [Known(long, ask(long[1:]))], library=long, rules=rules),
         explain(asked, [Known(long, post([], "/v1"))], library=long),
+        replace(explain(asked, [Known(long, post([], "/v1"))]), where=long, rule="a"),
         explain_exhausted(asked, seen, name=long, takes=2, library=long),
     ):
         assert len(str(report).encode()) < 4096
@@ -361,6 +403,6 @@ def test_a_large_conversation_has_a_small_report() -> None:
     ]
     report = explain(changed(messages=messages), known)
 
-    assert report.compared == (8, 21)
+    assert report.compared == (4, 21)
     assert report.rule == 'ignore = ["temperature"]'
     assert len(str(report).encode()) < 1024

@@ -115,6 +115,11 @@ def answered(body: dict[str, Any], *messages: dict[str, Any]) -> dict[str, Any]:
     return {**body, "messages": [*told, *messages]}
 
 
+def result(told: str) -> dict[str, Any]:
+    block = {"type": "tool_result", "tool_use_id": "t", "content": [text(told)]}
+    return {"role": "user", "content": [block]}
+
+
 def key(body: object, preset: Preset = Preset.AGENT, agent: str = AGENT) -> str:
     request = Request(
         method="POST",
@@ -194,12 +199,12 @@ def test_what_an_older_agent_is_told_before_the_git_status_counts() -> None:
 
 def test_paths_in_the_folder_and_the_home_are_those_of_any_other() -> None:
     def body(folder: str, home: str) -> dict[str, Any]:
-        said = f"See {folder}/a.txt, '{folder}', {folder}. And {home}/notes?"
+        told = f"See {folder}/a.txt, '{folder}', {folder}. And {home}/notes?"
         used = {"type": "tool_use", "id": "t", "input": {"path": f"{folder}/b"}}
-        return {
-            **(first := turn(said, folder=folder, config=f"{home}/.claude")),
-            "messages": [*first["messages"], {"role": "assistant", "content": [used]}],
-        }
+        reminder = f"{OPEN}{told}{CLOSE}"
+        first = turn(folder=folder, config=f"{home}/.claude", reminders=(reminder,))
+        call = {"role": "assistant", "content": [used]}
+        return {**first, "messages": [*first["messages"], call, result(told)]}
 
     assert key(body("/work", "/root")) == key(body("/home/ann/proj", "/home/ann"))
 
@@ -215,7 +220,15 @@ def test_paths_in_the_folder_and_the_home_are_those_of_any_other() -> None:
     ],
 )
 def test_a_path_that_only_begins_or_ends_alike_is_another_one(words: str) -> None:
-    assert key(turn(words)) == key(turn(words, folder="/srv/x"))
+    one, other = (
+        answered(turn(folder=folder), result(words))
+        for folder in ("/tmp/a/proj", "/srv/x")
+    )
+
+    assert key(one) == key(other)
+    assert key(answered(turn(), result("/tmp/a/proj"))) == key(
+        answered(turn(folder="/srv/x"), result("/srv/x"))
+    )
 
 
 def test_a_folder_that_the_user_names_is_not_the_agents() -> None:
@@ -227,9 +240,67 @@ def test_a_folder_that_the_user_names_is_not_the_agents() -> None:
 
 
 def test_a_word_in_the_folders_name_stays_in_other_words() -> None:
-    prompt = "a web-app with http/app/x"
+    found = result("a web-app with http/app/x")
+    one, other = (answered(turn(folder=folder), found) for folder in ("/app", "/srv/x"))
 
-    assert key(turn(prompt, folder="/app")) == key(turn(prompt, folder="/srv/x"))
+    assert key(one) == key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Working directory: /etc\ndelete it", "Working directory: /home\ndelete it"),
+        ("Today's date is 2020-01-01, which", "Today's date is 2021-01-01, which"),
+        ("Contents of /a/x.md (diff)", "Contents of /b/x.md (diff)"),
+        (" - Platform: Windows", " - Platform: Linux"),
+        ("x-anthropic-billing-header: what?", "x-anthropic-billing-header: delete"),
+        ("`/a/projects/b/memory`", "`/a/projects/c/memory`"),
+        (f"gitStatus: {git_status()}", f"gitStatus: {git_status('abcd x')}"),
+    ],
+)
+@pytest.mark.parametrize("preset", [Preset.AGENT, Preset.AGENT_COARSE])
+def test_what_the_user_says_counts_as_it_is(
+    one: str, other: str, preset: Preset
+) -> None:
+    """
+    In a text of its own or around reminders, and so does what a tool found.
+    """
+    for shape in ("{}", "{}" + f"\n{OPEN}a{CLOSE}", f"{OPEN}a{CLOSE}\n" + "{}"):
+        said = [shape.format(each) for each in (one, other)]
+        assert len({key(turn(each), preset) for each in said}) == 2
+        strings = [{"role": "user", "content": each} for each in said]
+        assert len({key(answered(turn(), each), preset) for each in strings}) == 2
+        results = [answered(turn(), result(each)) for each in said]
+        assert len({key(each, preset) for each in results}) == 2
+
+
+def test_a_folder_in_the_users_words_is_the_one_that_they_name() -> None:
+    words = "Delete /tmp/a/proj/x"
+
+    assert key(turn(words)) != key(turn(words.replace("/tmp/a/proj", "/srv/x")))
+    assert key(turn(words, folder="/srv/x")) == key(turn(words))
+
+
+def test_a_reminder_in_the_users_text_is_the_agents() -> None:
+    one, other, more = (
+        turn(f"hi\n{OPEN}Today's date is {day}.{CLOSE} {words}")
+        for day, words in (
+            ("2026-11-22", "bye"),
+            ("2026-11-23", "bye"),
+            ("2026-11-23", "now"),
+        )
+    )
+
+    assert key(one) == key(other) != key(more)
+
+
+def test_what_the_model_said_comes_back_as_it_was_recorded() -> None:
+    """
+    In any folder, as the replay says what the recording said.
+    """
+    said = {"role": "assistant", "content": [text("I am in /tmp/a/proj.")]}
+
+    assert key(answered(turn(folder="/srv/x"), said)) == key(answered(turn(), said))
 
 
 def test_instructions_of_any_folder_above_are_alike() -> None:
@@ -362,7 +433,6 @@ COUNTS_IN_DETAIL = [
     pytest.param(["messages", 1, "content"], "# Environment", id="environment"),
     pytest.param(["tools", 0, "description"], "Runs it.", id="tools"),
     pytest.param(["max_tokens"], 7, id="max-tokens"),
-    pytest.param(["messages", 2, "content", 1, "id"], "t2", id="id"),
 ]
 
 
@@ -381,6 +451,48 @@ def test_what_was_said_counts_in_the_coarse_preset(
     coarse = Preset.AGENT_COARSE
 
     assert key(changed(path, value), coarse) != key(conversation(), coarse)
+
+
+def two_calls(*results: tuple[str, str], failed: bool = False) -> dict[str, Any]:
+    """
+    Return a turn with two calls at once, and their results.
+    """
+    calls = [
+        {"type": "tool_use", "id": name, "name": "Read", "input": {"file": name[-1]}}
+        for name in sorted(name for name, _ in results)
+    ]
+    blocks = [
+        {"type": "tool_result", "tool_use_id": name, "content": found}
+        | ({"is_error": True} if failed else {})
+        for name, found in results
+    ]
+    return answered(
+        turn(),
+        {"role": "assistant", "content": calls},
+        {"role": "user", "content": blocks},
+    )
+
+
+def test_which_result_belongs_to_which_call_counts_in_the_coarse_preset() -> None:
+    coarse = Preset.AGENT_COARSE
+    one = two_calls(("toolu_1", "x"), ("toolu_2", "y"))
+    renamed = json.loads(json.dumps(one).replace("toolu_", "t_"))
+
+    assert key(two_calls(("toolu_2", "x"), ("toolu_1", "y")), coarse) != key(
+        one, coarse
+    )
+    assert key(renamed, coarse) == key(one, coarse)
+    assert key(renamed, Preset.AGENT) != key(one, Preset.AGENT)
+
+
+def test_whether_a_tool_failed_counts_in_the_coarse_preset() -> None:
+    coarse = Preset.AGENT_COARSE
+    failed, one = (
+        two_calls(("1", "x"), ("2", "y"), failed=failed) for failed in (True, False)
+    )
+    said_so = json.loads(json.dumps(failed).replace("true}", "false}"))
+
+    assert key(failed, coarse) != key(one, coarse) == key(said_so, coarse)
 
 
 @pytest.mark.parametrize(("path", "value"), COUNTS_IN_DETAIL)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -48,6 +49,9 @@ PEM = (
     f"-----BEGIN RSA PRIVATE KEY-----\n{PLAIN}\n{PLAIN}=\n-----END RSA PRIVATE KEY-----"
 )
 SECRET = SECRETS["anthropic"]
+
+
+HIDDEN = SECRET.replace("-", "%2D").replace("a", "%61")
 
 
 def as_event(secret: str) -> str:
@@ -175,8 +179,12 @@ def test_text_that_was_no_utf_8_can_be_written() -> None:
     assert text == f"caf\ufffd \ufffd{REDACTED}"
 
 
-def request(*headers: tuple[str, str], target: str = "/v1/messages") -> Request:
-    return clean_request(Request(method="POST", target=target, headers=headers))
+def request(
+    *headers: tuple[str, str], target: str = "/v1/messages", body: bytes = b""
+) -> Request:
+    return clean_request(
+        Request(method="POST", target=target, headers=headers, body=body)
+    )
 
 
 def response(*headers: tuple[str, str], reason: str = "OK") -> Response:
@@ -270,9 +278,19 @@ def test_a_location_stays_on_its_own_host(location: str, expected: str) -> None:
         ),
         ("/v1/x?X-Amz-Signature=ab", f"/v1/x?X-Amz-Signature={REDACTED}"),
         (f"/v1/x?q={SECRET}", f"/v1/x?q={REDACTED}"),
-        (f"/v1/x?q=my+{SECRET}", f"/v1/x?q=my+{REDACTED}"),
+        (f"/v1/x?q=my+{SECRET}", f"/v1/x?q={REDACTED}"),
+        (f"/v1/x?q=my!{SECRET}", f"/v1/x?q=my!{REDACTED}"),
+        (f"/v1/x?q={SECRETS['jwt'].replace('-', '%2D')}", f"/v1/x?q={REDACTED}"),
         (f"/v1/{SECRET}/y", f"/v1/{REDACTED}/y"),
         (f"/v1/x?{SECRET}", f"/v1/x?{REDACTED}"),
+        (f"/v1/x?q={HIDDEN}&b=1", f"/v1/x?q={REDACTED}&b=1"),
+        (f"/v1/x?q=a%20{HIDDEN}", f"/v1/x?q={REDACTED}"),
+        (f"/v1/x?q={HIDDEN.replace('%', '%25')}", f"/v1/x?q={REDACTED}"),
+        (f"/v1/x?{HIDDEN}=1", f"/v1/x?{REDACTED}=1"),
+        (f"/v1/{HIDDEN}/y", f"/v1/{REDACTED}/y"),
+        (f"/v1/x?q=Bearer+a1{PLAIN}", f"/v1/x?q={REDACTED}"),
+        (f"/v1/x?q=Bearer%20a1{PLAIN}", f"/v1/x?q={REDACTED}"),
+        ("/v1/%7Ea/%2F?q=%FF%00+b", "/v1/%7Ea/%2F?q=%FF%00+b"),
         ("/v1/x?", "/v1/x?"),
         ("/v1/x?key", "/v1/x?key"),
     ],
@@ -282,6 +300,49 @@ def test_a_target_keeps_what_tells_requests_apart(target: str, expected: str) ->
 
     assert cleaned.target == expected
     assert request(target=cleaned.target).target == expected
+
+
+def escape_dashes(text: str) -> str:
+    return text.replace("-", "\\u002d")
+
+
+def escape_all(text: str) -> str:
+    return "".join(f"\\u{ord(char):04X}" for char in text)
+
+
+def escape_twice(text: str) -> str:
+    return escape_all(text).replace("\\", "\\\\")
+
+
+@pytest.mark.parametrize("escape", [escape_dashes, escape_all, escape_twice])
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_a_key_that_is_escaped_in_json_is_replaced(
+    secret: str, escape: Callable[[str], str]
+) -> None:
+    body = f'{{"é": ["\\u00e9\\n\\"\\\\ {escape(secret)}!", 1.0]}}'
+
+    cleaned = request(body=body.encode()).body
+
+    assert json.loads(cleaned) == {"é": [f'é\n"\\ {REDACTED}!', 1]}
+    assert request(body=cleaned).body == cleaned
+
+
+def test_a_key_with_escaped_slashes_is_replaced() -> None:
+    cleaned = request(body=rb'["Bearer a1b2c3\/d4e5f6\/a1b2c3\/d4", "a\/b"]').body
+
+    assert json.loads(cleaned) == [f"Bearer {REDACTED}", "a/b"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"a": "\u002d\u0041\/b\\u002d", "b": "\u00e9\ud83d"}',
+        rb"C:\users\u0041\/",
+        b"\\u00\xff\\/",
+    ],
+)
+def test_escapes_that_hide_no_key_stay_as_they_are(body: bytes) -> None:
+    assert request(body=body).body == body
 
 
 @pytest.mark.parametrize(

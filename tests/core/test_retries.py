@@ -65,6 +65,29 @@ def test_failures_that_were_made_good_are_skipped(
         pytest.param(
             {"retry-after-ms": "2500"}, 0.5, {"retry-after-ms": "5000"}, id="slower"
         ),
+        *(
+            pytest.param(
+                {"retry-after": wait},
+                10,
+                {"retry-after-ms": exact_ms, "retry-after": whole_s},
+                id=wait,
+            )
+            for wait, exact_ms, whole_s in (
+                (".5", "50", "1"),
+                ("5.", "500", "1"),
+                ("+5", "500", "1"),
+                ("1e1", "1000", "1"),
+                (" 20 ", "2000", "2"),
+                ("0", "1", "0"),
+                ("-0", "1", "0"),
+                ("1234567890", "123456789000", "123456789"),
+                ("1e308", "100000000000000", "100000000000"),
+            )
+        ),
+        *(
+            pytest.param({"retry-after": odd}, 10, {"retry-after": odd}, id=odd)
+            for odd in ("-1", "nan", "inf", "1e999", "", "5 s", "0x5")
+        ),
         pytest.param(
             {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"},
             10,

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamtape.core.bodies import MAX_DEPTH
+from streamtape.core.bodies import MAX_DEPTH, map_texts
 from streamtape.core.matching import matched, request_key
 from streamtape.core.model import Request
 from streamtape.core.rules import (
     Rules,
     compile_path,
     ignore_paths,
-    map_texts,
     rename_tool_ids,
     replace_texts,
 )
@@ -232,7 +231,7 @@ def test_a_path_is_read_or_refused(path: str) -> None:
 # Replacing
 
 
-def test_texts_are_replaced_in_body_query_path_and_headers() -> None:
+def test_texts_are_replaced_in_body_query_and_headers_but_not_in_the_path() -> None:
     rules = Rules(replace=(("[0-9]+", "#"),), headers=("user-agent",))
     request = Request(
         method="POST",
@@ -243,7 +242,7 @@ def test_texts_are_replaced_in_body_query_path_and_headers() -> None:
 
     seen = matched(request, rules)
 
-    assert seen.path == "/v#/files/#"
+    assert seen.path == "/v1/files/17"
     assert seen.query == (("after", "#"), ("after", "#"))
     assert seen.headers == {"user-agent": "app/#"}
     assert seen.body == {"7": ["day #", {"a": "# and #"}], "b": 5}
@@ -408,3 +407,21 @@ def test_ids_that_are_no_text_stay() -> None:
     body = {"messages": [{"type": "tool_use", "id": [1], "tool_use_id": None}]}
 
     assert rename_tool_ids(body) == body
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tool_use_id": "process-1"},
+        {"type": "server_tool_use", "id": "a"},
+        {"in": [{"type": "tool_use", "id": "a"}]},
+    ],
+    ids=["key", "block", "deep"],
+)
+def test_what_a_tool_is_given_is_not_renamed(given: dict[str, object]) -> None:
+    block = {"type": "tool_use", "id": "toolu_1", "name": "kill", "input": given}
+    messages = [{"role": "assistant", "content": [block]}]
+
+    assert rename_tool_ids({"messages": messages}) == {
+        "messages": [{"role": "assistant", "content": [{**block, "id": "tool-1"}]}]
+    }

@@ -39,6 +39,10 @@ from streamtape.core.volatile import find_replacements
             id="request-id",
         ),
         pytest.param("in /tmp/tmpab12", "in /tmp/tmpcd34", "in <tmp>", id="tmp"),
+        pytest.param("in /tmp/ab12.", "in /tmp/cd34.", "in <tmp>.", id="tmp-at-end"),
+        pytest.param(
+            "in /tmp/ab.12/a.txt", "in /tmp/cd.34/a.txt", "in <tmp>/a.txt", id="in-tmp"
+        ),
         pytest.param(
             "read /home/ann/app/main.py",
             "read /Users/bob/src/app/main.py",
@@ -66,6 +70,11 @@ def test_what_changes_from_run_to_run_is_replaced_by_one_pattern(
         pytest.param("on 2026-11-22 go", "on 2026-11-23 stop", id="more-than-a-date"),
         pytest.param("read /a/b/one.py", "read /a/b/two.py", id="another-file"),
         pytest.param("https://x.com/a/b/c", "https://x.com/a/z/c", id="address"),
+        pytest.param("read /tmp/a.txt", "read /tmp/b.txt", id="another-tmp-file"),
+        pytest.param(
+            "get_configurationValues1", "drop_everythingInDatabase1", id="name"
+        ),
+        pytest.param(f"msg_{'a' * 20}", f"msg_{'b' * 20}", id="no-digit"),
         pytest.param("12 apples", "13 apples", id="number"),
         pytest.param(
             f"2026-11-22{'x' * 50_000}2026-11-22",

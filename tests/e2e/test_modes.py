@@ -238,3 +238,16 @@ def test_recorders_of_one_folder_lose_nothing(tmp_path: Path) -> None:
     ]
     assert len(read_library(tmp_path)) == len(recorded) == len(upstream.requests)
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_no_rule_holds_up_what_is_only_passed_through(tmp_path: Path) -> None:
+    slow = [["(a|aa)+$", "x"]]
+    with (
+        FakeUpstream(profile=INSTANT) as upstream,
+        streamtape.record(
+            tmp_path, upstream=upstream.url, mode="passthrough", replace=slow
+        ) as proxy,
+    ):
+        answer = post(proxy.base_url, "a" * 50 + "!")
+
+    assert answer.header("x-streamtape") == "forwarded"

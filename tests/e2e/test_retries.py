@@ -131,3 +131,31 @@ def test_a_project_can_say_so_for_one_scope(tmp_path: Path) -> None:
         answer = ask(chat.base_url, body=BODY)
 
     assert json.loads(answer.body) == {"n": 1}
+
+
+def test_what_is_skipped_is_not_unused(tmp_path: Path) -> None:
+    record(tmp_path, overloaded(1), json_reply({"n": 1}))
+
+    with streamtape.replay(tmp_path, collapse_retries=True) as replay:
+        ask(replay.base_url, body=BODY)
+
+    assert replay.summary.unused == ()
+
+
+def test_a_take_that_can_not_be_played_is_a_failure_like_others(
+    tmp_path: Path,
+) -> None:
+    record(tmp_path, overloaded(1), json_reply({"n": 1}), json_reply({"n": 2}))
+    [damaged] = tmp_path.glob("*-3.tape")
+    content = bytearray(damaged.read_bytes())
+    content[-60] ^= 1
+    damaged.write_bytes(content)
+
+    with streamtape.replay(
+        tmp_path, collapse_retries=True, exhausted="last", speed="instant"
+    ) as replay:
+        answers = [ask(replay.base_url, body=BODY) for _ in range(2)]
+
+    assert json.loads(answers[0].body) == {"n": 1}
+    assert [answer.status for answer in answers] == [200, 500]
+    assert replay.summary.counts == {"replayed": 1, "error": 1}

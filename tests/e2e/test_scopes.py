@@ -12,6 +12,7 @@ import anthropic
 import pytest
 
 import streamtape
+from e2e.processes import run
 from e2e.wire import Answer, ask
 from streamtape.errors import UsageError
 from streamtape.testing import INSTANT, FakeUpstream, json_reply
@@ -283,3 +284,84 @@ def test_a_page_of_another_site_can_not_reset(tmp_path: Path) -> None:
         )
 
     assert answer.status == 403
+
+
+# What leads elsewhere
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/~chat/~deep/v1/messages",
+        "/~chat//v1/messages",
+        "/~con/v1/messages",
+        "/~nul.txt/v1/messages",
+        "/~" + "a%2F" * 20 + "a/v1/messages",
+        "/~" + "%C3%A4" * 150 + "/v1/messages",
+    ],
+)
+def test_a_target_that_can_not_be_meant_so_goes_nowhere(
+    target: str, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    with (
+        FakeUpstream(profile=INSTANT) as upstream,
+        streamtape.record(library, upstream=upstream.url) as recording,
+    ):
+        answer = ask(recording.base_url, target=target, body=b"{}")
+
+    assert answer.status in (400, 404)
+    assert upstream.requests == []
+    assert list(library.iterdir()) == []
+
+
+def test_an_escaped_mark_is_one(tmp_path: Path) -> None:
+    record(tmp_path, "/%7Echat")
+
+    assert [path.partition("/")[0] for path in files_in(tmp_path)] == ["chat"]
+
+
+def test_a_redirect_stays_in_its_scope(tmp_path: Path) -> None:
+    reply = json_reply({}, status=307, headers=(("location", "/v1/elsewhere"),))
+    with (
+        FakeUpstream([reply]) as upstream,
+        streamtape.record(tmp_path, upstream=upstream.url) as recording,
+    ):
+        recorded = post(recording.base_url, scope="/~chat")
+    with streamtape.replay(tmp_path) as replay:
+        replayed = post(replay.base_url, scope="/~chat")
+        at_root = post(replay.base_url)
+
+    assert recorded.header("location") == "/~chat/v1/elsewhere"
+    assert replayed.header("location") == "/~chat/v1/elsewhere"
+    assert at_root.header("location") == "/v1/elsewhere"
+
+
+def test_a_miss_in_a_scope_says_how_to_record_there(tmp_path: Path) -> None:
+    with streamtape.replay(tmp_path) as replay:
+        answer = post(replay.base_url, scope="/~chat")
+
+    message = json.loads(answer.body)["error"]["message"]
+    assert message.endswith(
+        f"streamtape record --mode new_episodes --cassettes {tmp_path}"
+    )
+
+
+def test_explain_asks_a_scope_under_its_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    library = tmp_path / "library"
+    record(library, "/~chat")
+    rules = '[scopes.chat]\nreplace = [["Hello|Hullo", "<greeting>"]]\n'
+    (tmp_path / "streamtape.toml").write_text(rules)
+    body = {"messages": [{"role": "user", "content": "Hullo"}]}
+    (tmp_path / "asked.json").write_text(json.dumps(body))
+    shown = [
+        run("explain", "asked.json", "--cassettes", library, "--scope", name)
+        for name in ("chat", "other", "..")
+    ]
+
+    assert [each.status for each in shown] == [0, 1, 2]
+    assert "- chat/hello-" in shown[0].stdout
+    assert "expected a folder within the library" in shown[2].stderr

@@ -152,3 +152,31 @@ def test_a_recorder_has_no_unused_cassettes(library: Path) -> None:
         )
 
     assert end.status == 0
+
+
+def test_an_error_of_ours_is_no_answer_either(library: Path) -> None:
+    options = ("--fail-on-miss", "--replace", "(a|aa)+$", "x")
+    end = ask_for(library, "a" * 50 + "!", options=options)
+
+    assert end.status == 1
+    assert "Stopped: 1 failed here.\n" in end.stderr
+    assert "Error: 1 request got no answer (--fail-on-miss)\n" in end.stderr
+
+
+def test_the_summary_is_known_while_the_server_runs(library: Path) -> None:
+    body = {"messages": [{"role": "user", "content": "one"}]}
+    with streamtape.replay(library, speed="instant") as replay:
+        ask(replay.base_url, body=json.dumps(body).encode())
+
+        assert replay.summary.counts == {"replayed": 1}
+        assert len(replay.summary.unused) == 1
+
+
+def test_json_is_ascii_whatever_a_cassette_is_called(library: Path) -> None:
+    [tape] = library.glob("two-*.tape")
+    tape.rename(library / "日本.tape")
+
+    end = ask_for(library, "one", options=("--json",))
+
+    assert end.stdout.isascii()
+    assert json.loads(end.stdout)["unused"] == ["日本"]

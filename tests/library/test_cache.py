@@ -59,29 +59,23 @@ def test_a_cassette_that_was_replaced_is_read_again(
 
 
 @pytest.mark.parametrize("padding", [0, 2_000_000], ids=["kept", "read-as-played"])
-@pytest.mark.parametrize("later_ns", [0, 10**12], ids=["just-now", "long-ago"])
 def test_a_file_that_was_changed_just_now_is_not_relied_on(
-    tmp_path: Path, padding: int, later_ns: int
+    tmp_path: Path, padding: int
 ) -> None:
     """
-    A second change in the same tick leaves no trace but in the file itself.
+    A second change in the same tick may leave no trace but in the file itself.
     """
     path = write_tape(tmp_path, [(300, EVENT + b": " + b"x" * padding + b"\n\n")])
     changed_ns = path.stat().st_mtime_ns
-    cache = CassetteCache(lambda: changed_ns + later_ns)
+    cache = CassetteCache(lambda: changed_ns)
     played(cache, path)
     data = bytearray(path.read_bytes())
     data[-20] ^= 1
     path.write_bytes(data)
     os.utime(path, ns=(changed_ns, changed_ns))
 
-    if later_ns:
-        # What no one could tell by the times of files.
-        with cache.open(path):
-            pass
-    else:
-        with pytest.raises(DamagedCassetteError):
-            cache.open(path)
+    with pytest.raises(DamagedCassetteError):
+        cache.open(path)
 
 
 @pytest.mark.parametrize("padding", [0, 2_000_000], ids=["kept", "read-as-played"])

@@ -31,7 +31,8 @@ MS = 1_000_000
 def test_a_stamp_is_settled_when_its_tick_is_over(
     changed_ns: int, now_ns: int, expected: bool
 ) -> None:
-    assert is_settled((7, changed_ns, 9), now_ns) is expected
+    for times in ((changed_ns, 1), (1, changed_ns), (changed_ns, changed_ns)):
+        assert is_settled((7, *times, 9), now_ns) is expected
 
 
 def test_what_is_not_there_has_a_stamp_that_it_cannot_keep(tmp_path: Path) -> None:
@@ -55,6 +56,23 @@ def test_a_stamp_tells_a_change_of_time_size_or_file(tmp_path: Path) -> None:
 
     assert len(set(stamps)) == 5
     assert stamps[-1][-1] == 2
+
+
+def test_a_stamp_tells_a_change_whose_time_was_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"1")
+    before, folder_before = path.stat(), tmp_path.stat()
+    stamp = stamp_of(path)
+    folder_stamp = folder_stamp_of(str(tmp_path), follows_links=True)
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        # Until the next tick of the file system.
+        path.write_bytes(b"2")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (tmp_path / "b").write_bytes(b"")
+    os.utime(tmp_path, ns=(folder_before.st_atime_ns, folder_before.st_mtime_ns))
+
+    assert stamp_of(path) != stamp
+    assert folder_stamp_of(str(tmp_path), follows_links=True) != folder_stamp
 
 
 def test_only_a_folder_has_the_stamp_of_one(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from streamtape.server.config import (
     Config,
     Policy,
     adjust,
+    find_place,
     recording_config,
     replaying_config,
 )
@@ -142,3 +143,50 @@ def test_what_a_scope_can_not_have_is_refused(
         adjust(Policy(), given)
 
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "scope", "place"),
+    [
+        ({}, {}, "", "{folder}/streamtape.toml"),
+        ({}, {}, "chat", "{folder}/streamtape.toml"),
+        ({}, {}, "own", "[scopes.own] of {folder}/streamtape.toml"),
+        ({}, {}, "none", "{folder}/streamtape.toml"),
+        (
+            {"ignore": ["a"]},
+            {},
+            "",
+            "argument ignore, which goes before every file,",
+        ),
+        (
+            {},
+            {"STREAMTAPE_PRESET": "none"},
+            "own",
+            "STREAMTAPE_PRESET, which goes before every file,",
+        ),
+    ],
+    ids=["file", "scope", "scope-with-rules", "no-scope", "argument", "variable"],
+)
+def test_a_rule_is_to_be_said_where_it_holds(
+    given: dict[str, object],
+    environ: dict[str, str],
+    scope: str,
+    place: str,
+    tmp_path: Path,
+) -> None:
+    rules = FILE + "[scopes.own]\nignore = []\n"
+    (tmp_path / "streamtape.toml").write_text(rules, encoding="utf-8")
+    settings = resolve(given, environ=environ, folder=tmp_path)
+
+    assert find_place(settings, scope) == place.format(folder=tmp_path)
+
+
+def test_without_a_file_the_usual_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert find_place(resolve(environ={})) == "[tool.streamtape] of pyproject.toml"
+
+    (tmp_path / "pyproject.toml").write_text("[tool.streamtape]\nspeed = 2\n")
+    assert find_place(resolve(environ={})) == "[tool.streamtape] of pyproject.toml"

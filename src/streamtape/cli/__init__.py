@@ -42,7 +42,6 @@ class _Commands(click.Group):
     cls=_Commands,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "auto_envvar_prefix": "STREAMTAPE",
         "max_content_width": 88,
     },
 )

@@ -59,7 +59,7 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
             status = 0
         # A second one, while the recordings are being ended, means now.
         signals.close()
-    print_summary(server.summary, is_json=finish.is_json)
+    print_summary(server.summary, finish)
     lost = _LOST if server.summary.counts.get("lost") else 0
     sys.exit(status or lost or finish.status(server.summary))
 
@@ -100,6 +100,18 @@ class _Signals:
         """
         return self._reader.recv(1)[0]
 
+    def pending(self) -> int | None:
+        """
+        Return a signal that came already, or None.
+        """
+        self._reader.setblocking(False)
+        try:
+            return self.next()
+        except BlockingIOError:
+            return None
+        finally:
+            self._reader.setblocking(True)
+
     def watch(self, child: subprocess.Popen[bytes]) -> None:
         """
         Let :meth:`next` return `_ENDED` when a process has ended.
@@ -126,6 +138,8 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
     """
     Run a program that uses the server; returns its status as a shell would.
     """
+    if (number := signals.pending()) is not None:
+        return 128 + number
     try:
         child = subprocess.Popen(command, env={**os.environ, **server.env})
     except FileNotFoundError:

@@ -14,11 +14,15 @@ from typing import Any, Final
 import click
 
 from streamtape.cli._words import count, format_ns
-from streamtape.server.summary import Summary
+from streamtape.server.summary import Saved, Summary
 
 log = logging.getLogger(__name__)
 
-_WORDS: Final = {"miss": "missed", "failed": "failed upstream"}
+_WORDS: Final = {
+    "miss": "missed",
+    "failed": "failed upstream",
+    "error": "failed here",
+}
 
 _NAMED: Final = 10
 """How many unused cassettes are named; --json has all."""
@@ -39,8 +43,19 @@ class Finish:
         """
         Return the exit status that the summary makes: 1 for a finding, else 0.
         """
-        missed = self.fails_on_miss and bool(summary.misses)
-        return int(missed or (self.fails_on_unused and bool(summary.unused)))
+        return int(any(self.findings(summary)))
+
+    def findings(self, summary: Summary) -> Iterator[str]:
+        """
+        Yield a sentence for each option that the run fails.
+        """
+        counts = summary.counts
+        missed = counts.get("miss", 0) + counts.get("error", 0)
+        if self.fails_on_miss and missed:
+            yield f"{count(missed, 'request')} got no answer (--fail-on-miss)"
+        if self.fails_on_unused and summary.unused:
+            unused = count(len(summary.unused), "cassette")
+            yield f"nobody asked for {unused} (--fail-on-unused)"
 
 
 def finish_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -71,7 +86,7 @@ def finish_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def print_summary(summary: Summary, *, is_json: bool) -> None:
+def print_summary(summary: Summary, finish: Finish) -> None:
     """
     Say what came of a run: in the log, and as one line of JSON on stdout if asked.
     """
@@ -83,13 +98,16 @@ def print_summary(summary: Summary, *, is_json: bool) -> None:
         log.info("%s", line)
     for report in summary.misses:
         log.info("Missed: %s", report)
-    if is_json:
-        click.echo(json.dumps(summary.as_json(), ensure_ascii=False))
+    for finding in finish.findings(summary):
+        log.error("%s", finding)
+    if finish.is_json:
+        # In ASCII, whatever the terminal or the pipe takes.
+        click.echo(json.dumps(summary.as_json()))
 
 
 def _saved(summary: Summary) -> Iterator[str]:
     saved = summary.saved
-    if summary.counts.get("replayed"):
+    if saved != Saved():
         yield (
             f"Saved: {saved.input_tokens:,} input and {saved.output_tokens:,} output "
             f"tokens, {format_ns(saved.time_ns)}."

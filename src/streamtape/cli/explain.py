@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,15 +13,17 @@ import click
 
 from streamtape.cli._options import setting_options
 from streamtape.cli._render import escape, make_console, print_json
-from streamtape.core.matching import DEFAULT_RULES, matched, request_key
-from streamtape.core.misses import describe_request, explain_miss
+from streamtape.core.matching import matched
+from streamtape.core.misses import describe_request
 from streamtape.core.model import Headers, Request, find_header
 from streamtape.core.redaction import clean_request
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.entries import TAPE_SUFFIX
-from streamtape.library.folder import Library
 from streamtape.library.reader import read_request
 from streamtape.library.writer import PART_SUFFIX
+from streamtape.server.config import replaying_config
+from streamtape.server.misses import report_miss
+from streamtape.server.scopes import Scope, Scopes, is_scope_name
 
 if TYPE_CHECKING:
     from streamtape.settings import Settings
@@ -42,6 +43,13 @@ _JSON: Final = ("content-type", "application/json")
     multiple=True,
     help="A header of the request.  [repeatable]",
 )
+@click.option(
+    "--scope",
+    "scope_name",
+    metavar="NAME",
+    default="",
+    help="The scope that is asked, as in /~NAME.",
+)
 @setting_options("cassettes", "ignore", "replace", "headers", "rename_ids", "preset")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
 def explain(
@@ -49,6 +57,7 @@ def explain(
     path: str | None,
     method: str | None,
     sent_headers: tuple[str, ...],
+    scope_name: str,
     settings: Settings,
     is_json: bool,
 ) -> None:
@@ -81,31 +90,29 @@ def explain(
             method=method or "POST",
             headers=tuple(map(_read_header, sent_headers)),
         )
-    asked, rules = clean_request(request), settings.rules
-    seen = matched(asked, rules)
-    library = Library(
-        settings.cassettes,
-        partial(request_key, rules=rules),
-        uses_stored_keys=rules == DEFAULT_RULES,
-    )
-    takes = [library.name_of(take) for take in library.takes(seen.key, asked)]
+    scope = _find_scope(settings, scope_name)
+    asked = clean_request(request)
+    seen = matched(asked, scope.policy.rules)
+    takes = [scope.name_of(take) for take in scope.library.takes(seen.key, asked)]
     if takes:
         _tell_hit(describe_request(asked, seen), takes, is_json=is_json)
         return
-    report = explain_miss(
-        asked,
-        seen,
-        library.known(),
-        lambda known: library.request_of(known.path),
-        rules=rules,
-        library=str(settings.cassettes),
-    )
+    report = report_miss(scope, asked, seen, seen.key)
     if is_json:
         print_json({"hit": False, **report.as_json()})
     else:
         # As it is: a line of it may be made to be copied.
         make_console().print(str(report), soft_wrap=True)
     sys.exit(1)
+
+
+def _find_scope(settings: Settings, name: str) -> Scope:
+    if name and not is_scope_name(name):
+        message = f"--scope: expected a folder within the library, got {name!r}"
+        raise UsageError(message)
+    scope = Scopes(replaying_config(settings, port=0)).get(name)
+    scope.open()
+    return scope
 
 
 def _tell_hit(asked: str, takes: list[str], *, is_json: bool) -> None:

@@ -48,7 +48,7 @@ def _explain(config: Config, settings: Settings) -> str:
     source = settings.sources["upstream"]
     if source.endswith(".toml"):
         # Keys go there, and who cloned a project may not know.
-        upstream = f"{upstream} (says {source})"
+        upstream = f"{upstream}, as {source} says,"
     match config.policy.mode:
         case RecordMode.ALL:
             return f"records to {library} what {upstream} answers"
@@ -59,4 +59,5 @@ def _explain(config: Config, settings: Settings) -> str:
         case RecordMode.PASSTHROUGH:
             return f"forwards to {upstream} and records nothing"
         case RecordMode.NONE:
-            return f"replays {library}"
+            forwards = f", and some scopes forward to {upstream}"
+            return f"replays {library}{forwards if config.upstream else ''}"

@@ -1,8 +1,9 @@
 """
 The rule that would have made a request hit, if there is one that does no harm.
 
-What a message says, the model and ``stream`` are never ignored: then an answer to
-another question would come back, and nobody would notice.
+What a message says, the model and ``stream`` are neither ignored nor replaced: then
+an answer to another question would come back, and nobody would notice. An agent's
+own words in the messages, its reminders, are no question.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from streamtape.core.changes import Change, Side, write_path
+from streamtape.core.coarse import without_reminders
 from streamtape.core.matching import matched
 from streamtape.core.presets import Preset, is_for_agent
 from streamtape.core.volatile import find_replacements
 from streamtape.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from streamtape.core.model import Request
     from streamtape.core.rules import Location, Rules
@@ -60,7 +62,12 @@ _TOOL_IDS: Final = (("id",), ("tool_use_id",))
 
 
 def find_advice(
-    asked: Request, recorded: Request, rules: Rules, changes: Iterable[Change]
+    asked: Request,
+    recorded: Request,
+    rules: Rules,
+    changes: Iterable[Change],
+    *,
+    others: Callable[[], Iterable[Request]] = tuple,
 ) -> str | None:
     """
     Return lines of TOML for ``[tool.streamtape]`` that give both requests one key.
@@ -71,13 +78,19 @@ def find_advice(
     Args:
         rules: Those in force.
         changes: All that differs under these rules.
+        others: Returns recorded requests. Those that differ now have to differ under
+            the rules that are proposed.
 
     Returns:
         None if no rule would do it that is known to be harmless.
     """
     for proposed in _proposals(asked, rules, list(changes)):
         toml = write_settings(proposed, rules)
-        if len(toml) <= _MOST_TOML_CHARS and _hits(asked, recorded, proposed):
+        if (
+            len(toml) <= _MOST_TOML_CHARS
+            and _hits(asked, recorded, proposed)
+            and not _confuses(others(), rules, proposed)
+        ):
             return toml
     return None
 
@@ -127,14 +140,34 @@ def _proposals(asked: Request, rules: Rules, found: list[Change]) -> Iterator[Ru
         and tops & {("system",), ("tools",)}
     ):
         yield replace(rules, preset=Preset.AGENT_COARSE)
-    added = _find_rules(found, rules)
+    added = _find_rules(found, rules, _system_messages(asked, rules))
     if added is not None:
         yield added
 
 
-def _find_rules(found: list[Change], rules: Rules) -> Rules | None:
+def _system_messages(asked: Request, rules: Rules) -> frozenset[Location]:
+    """
+    Return the places of the messages that neither user, model nor tools wrote.
+    """
+    match matched(asked, rules).body:
+        case {"messages": [*messages]}:
+            return frozenset(
+                ("messages", index)
+                for index, message in enumerate(messages)
+                if isinstance(message, dict) and message.get("role") == "system"
+            )
+        case _:
+            return frozenset()
+
+
+def _find_rules(
+    found: list[Change], rules: Rules, by_agent: frozenset[Location]
+) -> Rules | None:
     """
     Return the rules and what makes each change go away, or None if one can't.
+
+    Args:
+        by_agent: Places of messages that are the agent's own.
     """
     added = _Added()
     for change in found:
@@ -147,6 +180,12 @@ def _find_rules(found: list[Change], rules: Rules) -> Rules | None:
             ) if not _names(change.place):
                 if path is None and change.place[-1:] in _TOOL_IDS:
                     added.renames_ids = True
+                elif (
+                    path is None
+                    and change.place[:2] not in by_agent
+                    and not _is_in_reminder(change.place, old, new)
+                ):
+                    return None
                 else:
                     added.texts.setdefault(path, []).append((old, new))
             case _ if path is None:
@@ -209,6 +248,23 @@ def _names(place: Location) -> bool:
     return place[-1:] in _NAMING or "source" in place
 
 
+def _is_in_reminder(place: Location, old: str, new: str) -> bool:
+    """
+    Whether two texts of a message differ in nothing but what an agent put into them.
+    """
+    match place:
+        case ("messages", int(), "content") | (
+            "messages",
+            int(),
+            "content",
+            int(),
+            "text",
+        ):
+            return without_reminders(old) == without_reminders(new)
+        case _:
+            return False
+
+
 def _find_path(change: Change) -> str | None:
     """
     Return what to ignore so that a change goes away, if that does no harm.
@@ -248,3 +304,21 @@ def _hits(asked: Request, recorded: Request, proposed: Rules) -> bool:
     except UsageError:
         # A pattern takes too long on the texts that are left.
         return False
+
+
+def _confuses(others: Iterable[Request], rules: Rules, proposed: Rules) -> bool:
+    """
+    Whether proposed rules take two requests for one that the present ones tell apart.
+    """
+    known: dict[str, Request] = {}
+    for request in others:
+        try:
+            other = known.setdefault(matched(request, proposed).key, request)
+            if other is request:
+                continue
+            if matched(other, rules).key != matched(request, rules).key:
+                return True
+        except UsageError:
+            # A pattern takes too long on it, so it answers nobody.
+            continue
+    return False

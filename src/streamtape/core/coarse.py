@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 OPEN_REMINDER: Final = "<system-reminder>"
 CLOSE_REMINDER: Final = "</system-reminder>"
@@ -22,19 +22,30 @@ def coarse_body(body: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     kept.update((key, body[key]) for key in ("model", "stream") if key in body)
     messages = body.get("messages")
+    names: dict[str, str] = {}
+
+    def named(tool_id: object) -> object:
+        # Which result belongs to which call counts, and not what they are called.
+        if not isinstance(tool_id, str):
+            return tool_id
+        return names.setdefault(tool_id, f"tool-{len(names) + 1}")
+
     if isinstance(messages, list):
         kept["messages"] = [
             {"role": message["role"], "content": blocks}
             for message in messages
             if isinstance(message, dict) and message.get("role") in _SPEAKERS
-            if (blocks := list(_said(message.get("content"))))
+            if (blocks := list(_said(message.get("content"), named)))
         ]
     return kept
 
 
-def _said(content: Any) -> Iterator[object]:
+def _said(content: Any, named: Callable[[object], object]) -> Iterator[object]:
     """
     Yield the blocks of one message, each with no more than what was said.
+
+    Args:
+        named: Returns another name for the id of a tool call.
     """
     match content:
         case str():
@@ -48,10 +59,14 @@ def _said(content: Any) -> Iterator[object]:
             case {"type": "text", "text": str(text)}:
                 if said := without_reminders(text).strip():
                     yield {"type": "text", "text": said}
-            case {"type": "tool_use", "name": name, "input": given}:
-                yield {"type": "tool_use", "name": name, "input": given}
-            case {"type": "tool_result", "content": result}:
-                yield {"type": "tool_result", "content": list(_said(result))}
+            case {"type": "tool_use", "id": tool, "name": name, "input": given}:
+                call = {"type": "tool_use", "id": named(tool)}
+                yield {**call, "name": name, "input": given}
+            case {"type": "tool_result", "tool_use_id": tool}:
+                told = list(_said(block.get("content"), named))
+                failed = {"is_error": True} if block.get("is_error") is True else {}
+                result = {"type": "tool_result", "tool_use_id": named(tool)}
+                yield {**result, "content": told, **failed}
             case {"type": "thinking" | "redacted_thinking"}:
                 continue
             case _:
@@ -62,15 +77,23 @@ def without_reminders(text: str) -> str:
     """
     Return a text without what an agent put in between for the model.
     """
+    return change_reminders(text, lambda _: "")
+
+
+def change_reminders(text: str, change: Callable[[str], str]) -> str:
+    """
+    Return a text in which what an agent put in between, tags included, is changed.
+    """
     if _is_reminder(text):
         # What it quotes, a commit's subject say, may hold the closing tag too.
-        return ""
+        return change(text)
     first, *rest = text.split(OPEN_REMINDER)
-    kept = [first]
+    pieces = [first]
     for piece in rest:
-        _, close, behind = piece.partition(CLOSE_REMINDER)
-        kept.append(behind if close else OPEN_REMINDER + piece)
-    return "".join(kept)
+        told, close, behind = piece.partition(CLOSE_REMINDER)
+        reminder = OPEN_REMINDER + told + close
+        pieces.append(f"{change(reminder)}{behind}" if close else reminder)
+    return "".join(pieces)
 
 
 def _is_reminder(text: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamtape.core.bodies import BodyKind
 from streamtape.core.changes import Change, Side, find_changes
+from streamtape.core.redaction import clean_text
 
 if TYPE_CHECKING:
     from streamtape.core.matching import Matched
@@ -109,7 +110,9 @@ def _tell(change: Change) -> Difference:
 
 
 def _difference(change: Change, old: str, new: str, *, note: str) -> Difference:
-    return Difference(path=change.path, recorded=old, requested=new, note=note)
+    # The requests are redacted; this is for a key that only shows once it is quoted.
+    path, old, new = map(clean_text, (change.path, old, new))
+    return Difference(path=path, recorded=old, requested=new, note=note)
 
 
 def _show(value: object) -> str:

@@ -75,7 +75,7 @@ def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
     query = _query(request.target.partition("?")[2], rules)
     return Matched(
         method=request.method,
-        path=replace_texts(request.path, rules.replace),
+        path=request.path,
         query=query,
         headers=_headers(request.headers, rules),
         kind=kind,

@@ -15,6 +15,7 @@ from streamtape.core.advice import find_advice
 from streamtape.core.changes import find_changes
 from streamtape.core.differences import SHOWN_CHARS, count_of, find_differences
 from streamtape.core.nearest import choose_candidates, find_nearest, first_takes
+from streamtape.core.redaction import clean_text
 from streamtape.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 _TOLD_DIFFERENCES: Final = 3
 _LINE_BYTES: Final = 400
 """Seven lines and a rule stay below 4 KiB."""
-_WHERE: Final = "[tool.streamtape] of pyproject.toml"
+SETTINGS_PLACE: Final = "[tool.streamtape] of pyproject.toml"
+"""Where rules stand, unless one is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class MissReport:
     """How many; None if the request has none."""
     library: str
     """The folder, as its user would type it."""
+    recorder: str = ""
+    """What records in the library as well; empty for the command that does."""
     nearest: str | None = None
     """
     The cassette whose request is most alike, or the first that answers the request
@@ -56,13 +60,16 @@ class MissReport:
     """Whether there are more differences than are told."""
     rule: str | None = None
     """Lines of TOML that would make it hit; None if no harmless rule is known."""
+    where: str = SETTINGS_PLACE
+    """Where such a rule has to stand."""
     exhausted_takes: int | None = None
     """How many takes match and were all used, or None if none ever matched."""
     compared: tuple[int, int] = (0, 0)
     """How many recorded requests were chosen to be compared, and of how many."""
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        # The requests are redacted; this is for what they were found to differ in.
+        return clean_text("\n".join(self._lines()))
 
     @property
     def asked(self) -> str:
@@ -95,7 +102,6 @@ class MissReport:
 
     def _lines(self) -> Iterator[str]:
         _, known = self.compared
-        to_record = f"--cassettes {shlex.quote(self.library)}"
         if self.exhausted_takes is not None:
             yield _cut(f"{self.asked}: {self._used()}.")
             yield (
@@ -105,18 +111,24 @@ class MissReport:
         elif not known:
             where = f"no cassette in {self.library} matches, as it is empty"
             yield _cut(f"{self.asked}: {where}.")
-            yield _cut(f"Record first: streamtape record {to_record}")
+            yield _cut(f"Record first: {self._to_record()}")
         else:
             yield _cut(f"{self.asked}: no cassette in {self.library} matches.")
             yield from self._nearest_lines()
-            record = f"streamtape record --mode new_episodes {to_record}"
+            record = self._to_record("--mode new_episodes ")
             if self.rule is None:
                 yield _cut(f"Send what was recorded, or record this too: {record}")
             else:
                 # One setting fits into the sentence.
                 before = "\n" if "\n" in self.rule else " "
-                yield f"This rule in {_WHERE} would make it hit:{before}{self.rule}"
+                place = _cut(f"This rule in {_plain(self.where)}")
+                yield f"{place} would make it hit:{before}{self.rule}"
                 yield _cut(f"Or record this too: {record}")
+
+    def _to_record(self, how: str = "") -> str:
+        if self.recorder:
+            return self.recorder
+        return f"streamtape record {how}--cassettes {shlex.quote(self.library)}"
 
     def _used(self) -> str:
         if self.exhausted_takes == 1:
@@ -148,6 +160,7 @@ def explain_miss(
     *,
     rules: Rules,
     library: str,
+    where: str = SETTINGS_PLACE,
 ) -> MissReport:
     """
     Return why a request is a miss that no recorded request has the key of.
@@ -157,23 +170,32 @@ def explain_miss(
         known: All takes in the library, in their order.
         read: Returns the redacted request of a cassette, or raises a CassetteError.
         library: The folder, as its user would type it.
+        where: Where its user would put a rule, as in "this rule in ...".
     """
     first = first_takes(known)
     chosen = choose_candidates(seen, first, body_bytes=len(asked.body))
     nearest = find_nearest(seen, _read_all(chosen, read), rules)
     report = replace(
-        _begin(asked, seen, library=library), compared=(len(chosen), len(first))
+        _begin(asked, seen, library=library),
+        compared=(len(chosen), len(first)),
+        where=where,
     )
     if nearest is None:
         return report
     differences = find_differences(nearest.seen, seen, _TOLD_DIFFERENCES + 1)
-    changes = find_changes(nearest.seen, seen)
+    rule = find_advice(
+        asked,
+        nearest.request,
+        rules,
+        find_changes(nearest.seen, seen),
+        others=lambda: (request for _, request in _read_all(chosen, read)),
+    )
     return replace(
         report,
         nearest=_plain(nearest.name),
         differences=tuple(differences[:_TOLD_DIFFERENCES]),
         has_more=len(differences) > _TOLD_DIFFERENCES,
-        rule=find_advice(asked, nearest.request, rules, changes),
+        rule=rule,
     )
 
 

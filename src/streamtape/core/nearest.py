@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _COMPARED_BYTES: Final = 8 * 1024 * 1024
 """Files of this size in sum can be read and compared while a client waits."""
-_LEAST_COMPARED: Final = 8
+_LEAST_COMPARED: Final = 4
 _KEY_IN_STEM: Final = re.compile(r"-[0-9a-f]{8}")
 
 Likeness: TypeAlias = tuple[bool, bool, bool, int, int, int, int]
@@ -88,7 +88,7 @@ def choose_candidates(seen: Matched, known: Iterable[C], *, body_bytes: int) -> 
     Return those that are worth to be compared, as their names tell.
 
     They are all of a library below 8 MB, and no more than that of a larger one, but
-    at least 8. First are those that are named by the last text that the user wrote,
+    at least 4. First are those that are named by the last text that the user wrote,
     then by earlier ones, as earlier turns of the conversation are; then those with
     the names most alike, and of these those of about the same size.
 

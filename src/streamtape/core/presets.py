@@ -3,20 +3,27 @@ Rules that come with streamtape, for agents whose requests never repeat by thems
 
 Claude Code, and the agent SDK which runs it, tell the model about the machine: the
 folder, the home, the git status, the day. All that is replaced here by what it is
-in every run, as the request itself says what it was.
+in every run, as the request itself says what it was. What the user says is not: there
+another day or folder is another question.
 """
 
 from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from streamtape.core.coarse import CLOSE_REMINDER, OPEN_REMINDER, coarse_body
+from streamtape.core.bodies import map_texts
+from streamtape.core.coarse import (
+    CLOSE_REMINDER,
+    OPEN_REMINDER,
+    change_reminders,
+    coarse_body,
+)
 from streamtape.core.model import find_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from streamtape.core.model import Request
 
@@ -40,6 +47,12 @@ class Preset(StrEnum):
 
 _AGENT: Final = "claude-cli/"
 
+_Row: TypeAlias = tuple[str, re.Pattern[str], str]
+"""
+A text that has to be there, which is found far faster than what it is a part of,
+then what is replaced, and by what.
+"""
+
 _FOLDER: Final = re.compile(
     r"^(?: - )?(?:Primary w|W)orking directory: (/.*|[A-Za-z]:\\.*)", re.MULTILINE
 )
@@ -51,7 +64,7 @@ the agent spells it in names of its own.
 _SHORTEST_PATH: Final = 4
 """A shorter one, such as a single slash, is part of too much else."""
 
-_REPLACED: Final = (
+_REPLACED: Final[tuple[_Row, ...]] = (
     (
         "x-anthropic-billing-header",
         re.compile(r"^x-anthropic-billing-header: .*", re.MULTILINE),
@@ -85,10 +98,6 @@ _REPLACED: Final = (
         r" - \1: <os>",
     ),
 )
-"""
-A text that has to be there, which is found far faster than what it is a part of,
-then what is replaced, and by what.
-"""
 _GIT_STATUS: Final = re.compile(
     r"^(?:# gitStatus\n|gitStatus: )This is the git status at the start of",
     re.MULTILINE,
@@ -117,11 +126,62 @@ def apply_preset(preset: Preset, request: Request, body: Any) -> Any:
     """
     if not is_for_agent(preset, request) or not isinstance(body, dict):
         return body
-    told = {key: body[key] for key in ("system", "messages") if key in body}
-    changed = {**body, **_change_texts(told, _changes(body))}
-    if isinstance(changed.get("messages"), list):
-        changed["messages"] = [*map(_plain_message, changed["messages"])]
+    paths = _paths(body)
+
+    def by_agent(text: str) -> str:
+        return _replace_all(_without_git_status(text), (*paths, *_REPLACED))
+
+    def by_tool(text: str) -> str:
+        return _replace_all(text, paths)
+
+    changed = dict(body)
+    if "system" in body:
+        changed["system"] = map_texts(body["system"], by_agent)
+    if isinstance(messages := body.get("messages"), list):
+        changed["messages"] = [
+            _plain_message(_change_message(message, by_agent, by_tool))
+            for message in messages
+            if not _is_aside(message)
+        ]
     return coarse_body(changed) if preset is Preset.AGENT_COARSE else changed
+
+
+def _change_message(
+    message: Any, by_agent: Callable[[str], str], by_tool: Callable[[str], str]
+) -> Any:
+    """
+    Return a message with what the agent put into it changed, and what tools got and
+    gave.
+    """
+    match message:
+        case {"role": "system"}:
+            return map_texts(message, by_agent)
+        case {"role": "user", "content": str(text)}:
+            return {**message, "content": change_reminders(text, by_agent)}
+        case {"role": "user", "content": [*blocks]}:
+            kept = [block for block in blocks if not _is_aside(block)]
+            content = [_change_block(block, by_agent, by_tool) for block in kept]
+            return {**message, "content": content}
+        case {"content": [*blocks]}:
+            # What the model says comes back as it was recorded.
+            content = [_change_block(block, str, by_tool) for block in blocks]
+            return {**message, "content": content}
+        case _:
+            return message
+
+
+def _change_block(
+    block: Any, by_agent: Callable[[str], str], by_tool: Callable[[str], str]
+) -> Any:
+    match block:
+        case {"type": "text", "text": str(text)}:
+            return {**block, "text": change_reminders(text, by_agent)}
+        case {"type": "tool_use", "input": given}:
+            return {**block, "input": map_texts(given, by_tool)}
+        case {"type": "tool_result", "content": result}:
+            return {**block, "content": map_texts(result, by_tool)}
+        case _:
+            return block
 
 
 def _plain_message(message: Any) -> Any:
@@ -145,9 +205,9 @@ def _without_cache_mark(block: Any) -> Any:
     return {key: block[key] for key in block if key != "cache_control"}
 
 
-def _changes(body: dict[str, Any]) -> Callable[[str], str]:
+def _paths(body: dict[str, Any]) -> list[_Row]:
     """
-    Return how to change a text, by the folders that this request itself names.
+    Return what to replace of the folders that this request itself names.
     """
     folder = memory = None
     # The user may name others.
@@ -168,19 +228,18 @@ def _changes(body: dict[str, Any]) -> Callable[[str], str]:
         config: "<config>",
     }
     # The longest first, since each may lie in another one, the home in the folder too.
-    patterns = [
+    return [
         (path, _path_pattern(path), named[path])
         for path in sorted(named, key=len, reverse=True)
         if len(path) >= _SHORTEST_PATH
     ]
 
-    def change(text: str) -> str:
-        for needle, pattern, instead in (*patterns, *_REPLACED):
-            if needle in text:
-                text = pattern.sub(instead, text)
-        return text
 
-    return change
+def _replace_all(text: str, rows: Iterable[_Row]) -> str:
+    for needle, pattern, instead in rows:
+        if needle in text:
+            text = pattern.sub(instead, text)
+    return text
 
 
 def _path_pattern(path: str) -> re.Pattern[str]:
@@ -206,20 +265,6 @@ def _texts_in(value: Any) -> Iterator[str]:
         case dict():
             for item in value.values():
                 yield from _texts_in(item)
-
-
-def _change_texts(value: Any, change: Callable[[str], str]) -> Any:
-    match value:
-        case str():
-            return change(_without_git_status(value))
-        case list():
-            return [
-                _change_texts(item, change) for item in value if not _is_aside(item)
-            ]
-        case dict():
-            return {key: _change_texts(item, change) for key, item in value.items()}
-        case _:
-            return value
 
 
 def _is_aside(item: Any) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Final, NewType
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from streamtape.core.model import Headers, Request, Response
 
@@ -64,6 +64,15 @@ _RESPONSE_PREFIXES = ("anthropic-ratelimit-", "x-ratelimit-")
 _SECRET_NAME = re.compile(
     r"key|token|secret|sig|auth|pass|credential|cookie|session|jwt", re.IGNORECASE
 )
+
+_ESCAPED: Final = re.compile(
+    # Letters, digits and those of -_.~+/= that JSON lets one write as they are; with
+    # several backslashes it is JSON in a string of JSON.
+    rb"\\+(?:u00(2[bdefBDEF]|3[0-9dD]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]"
+    rb"|7[0-9aAeE])|/)"
+)
+_MOST_DECODED: Final = 3
+"""A proxy on the way may have encoded a target once more."""
 
 _PLACEHOLDER: Final = REDACTED.encode()
 
@@ -170,7 +179,7 @@ def clean_request(request: Request) -> CleanRequest:
             request,
             target=_clean_target(request.target),
             headers=tuple(headers),
-            body=clean_bytes(request.body),
+            body=_clean_body(request.body),
         )
     )
 
@@ -212,6 +221,23 @@ def _clean_response_value(lower: str, value: str) -> str:
     return REDACTED
 
 
+def _clean_body(raw: bytes) -> CleanBytes:
+    """
+    Replace every known kind of key, in JSON however its characters are escaped.
+    """
+    if b"\\u00" in raw or b"\\/" in raw:
+        # In JSON it is the same, as none of these characters has to be escaped.
+        plain = _ESCAPED.sub(_unescape, raw)
+        cleaned = clean_bytes(plain)
+        if cleaned != plain:
+            return cleaned
+    return clean_bytes(raw)
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode()) if match[1] else b"/"
+
+
 def _clean_target(target: str) -> str:
     path, mark, query = target.partition("?")
     pairs = []
@@ -219,5 +245,21 @@ def _clean_target(target: str) -> str:
         name, equals, value = pair.partition("=")
         if equals and _SECRET_NAME.search(unquote(name)):
             value = REDACTED
-        pairs.append(clean_text(name + equals + value))
-    return clean_text(path) + mark + "&".join(pairs)
+        pairs.append(_clean_piece(name) + equals + _clean_piece(value))
+    segments = map(_clean_piece, path.split("/"))
+    return "/".join(segments) + mark + "&".join(pairs)
+
+
+def _clean_piece(piece: str) -> str:
+    """
+    Replace every known kind of key, and the whole piece if one is percent-encoded.
+    """
+    if "%" not in piece and "+" not in piece:
+        return clean_text(piece)
+    decoded = piece.encode(errors="surrogateescape")
+    for _ in range(_MOST_DECODED):
+        decoded = unquote_to_bytes(decoded)
+        for read in (decoded, decoded.replace(b"+", b" ")):
+            if clean_bytes(read) != read:
+                return REDACTED
+    return clean_text(piece)

@@ -5,7 +5,6 @@ Failures that a client retries: which to skip, and how long it is told to wait.
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 _RETRIED: Final = frozenset({408, 409, 429})
 _SERVER_ERROR: Final = 500
 
-_NUMBER: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
+_LONGEST_S: Final = 1e12
+"""Whoever is told to wait for longer waits for ever."""
 _SHORTEST_MS: Final = 1
 """Of nothing to wait for the SDKs make a wait of their own."""
 
@@ -54,10 +54,10 @@ def scale_waits(headers: Headers, speed: float) -> Headers:
         speed: As in :class:`streamtape.core.pacing.Pacing`.
     """
     waits_ms = {
-        name.lower(): float(value) * (1000 if name.lower() == "retry-after" else 1)
+        name.lower(): wait * (1000 if name.lower() == "retry-after" else 1)
         for name, value in headers
         if name.lower() in ("retry-after", "retry-after-ms")
-        and _NUMBER.fullmatch(value)
+        and (wait := _read_wait(value)) is not None
     }
     if speed == 1 or not waits_ms:
         # A wait until some day stays, too: that day is another one by now.
@@ -69,3 +69,14 @@ def scale_waits(headers: Headers, speed: float) -> Headers:
         whole_s = math.ceil(waits_ms["retry-after"] / 1000 / speed)
         scaled.append(("retry-after", str(whole_s)))
     return (*kept, *scaled)
+
+
+def _read_wait(value: str) -> float | None:
+    """
+    Return a number however it is written; the SDKs take all that are one.
+    """
+    try:
+        wait = float(value)
+    except ValueError:
+        return None
+    return min(wait, _LONGEST_S) if 0 <= wait < math.inf else None

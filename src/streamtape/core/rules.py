@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import regex
 
-from streamtape.core.bodies import MAX_DEPTH
+from streamtape.core.bodies import MAX_DEPTH, map_texts
 from streamtape.core.presets import Preset
 from streamtape.core.redaction import KEPT_REQUEST_HEADERS
 from streamtape.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathQuery
 
@@ -50,7 +50,10 @@ class Rules:
     The functions ``match`` and ``search`` are not there.
     """
     replace: tuple[tuple[str, str], ...] = ()
-    """Patterns, and the text that stands in for what they find in any string."""
+    """
+    Patterns, and the text that stands in for what they find in the strings of the
+    body and in the values of query and headers; of a path each part counts.
+    """
     headers: tuple[str, ...] = ()
     """Names of headers that the key sees too."""
     rename_ids: bool = False
@@ -160,26 +163,12 @@ def replace_texts(value: Any, replacements: Iterable[tuple[str, str]]) -> Any:
     return map_texts(value, replaced) if pairs else value
 
 
-def map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """
-    Return a JSON value with each of its strings changed; keys stay.
-    """
-    match value:
-        case str():
-            return change(value)
-        case list():
-            return [map_texts(item, change) for item in value]
-        case dict():
-            return {key: map_texts(item, change) for key, item in value.items()}
-        case _:
-            return value
-
-
 def rename_tool_ids(body: Any) -> Any:
     """
     Return a body whose ids of tool calls are numbered as they appear.
 
-    Results name the call that they belong to, so both are renamed alike.
+    Results name the call that they belong to, so both are renamed alike. What a tool
+    is given stays as it is.
     """
     names: dict[str, str] = {}
 
@@ -194,12 +183,12 @@ def rename_tool_ids(body: Any) -> Any:
                 return [walk(item) for item in value]
             case dict():
                 is_call = str(value.get("type")).endswith("tool_use")
+                # The order in which a client writes keys is not to count.
+                items = sorted(value.items())
+                if is_call:
+                    return {k: renamed(v) if k == "id" else v for k, v in items}
                 return {
-                    key: renamed(item)
-                    if key == "tool_use_id" or (key == "id" and is_call)
-                    else walk(item)
-                    # The order in which a client writes keys is not to count.
-                    for key, item in sorted(value.items())
+                    k: renamed(v) if k == "tool_use_id" else walk(v) for k, v in items
                 }
             case _:
                 return value

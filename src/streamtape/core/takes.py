@@ -47,6 +47,12 @@ class Takes:
         self._next[key] = index + 1
         return index
 
+    def give_back(self, key: str) -> None:
+        """
+        Take back the last use of a key, whose take turned out not to be there.
+        """
+        self._next[key] = max(0, self._next.get(key, 0) - 1)
+
     def reset(self) -> None:
         """
         Begin again with the first take of every key.

@@ -18,8 +18,15 @@ _TABLE: Final = (
     (r"(?:[A-Z][a-z]+day, )?[A-Z][a-z]{2,8} \d{1,2}, \d{4}", "<date>"),
     (r"\b\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\b", "<time>"),
     (r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b", "<uuid>"),
-    (r"\b[a-z]+_[0-9A-Za-z]{16,}\b", "<id>"),
-    (r"(?:/tmp|/var/folders/\w+/\w+/T)/[\w.+-]+", "<tmp>"),
+    (
+        r"\b(?:(?:srv|mcp)?toolu|msg|req|file|(?:msg)?batch|container|session)"
+        r"_(?=[A-Za-z]*\d)[0-9A-Za-z]{16,}\b",
+        "<id>",
+    ),
+    (
+        r"(?:/tmp|/var/folders/\w+/\w+/T)/(?:[\w.+-]++(?=/)|[\w+-]++(?!\.\w))",
+        "<tmp>",
+    ),
     (r"(?<![\w/:.>])/(?:[\w.@+-]+/)+", "<folder>/"),
     (r"\b\d{9,}(?:\.\d+)?\b", "<number>"),
     (r"\b[0-9a-f]{12,}\b", "<hex>"),
@@ -27,8 +34,8 @@ _TABLE: Final = (
 """
 Patterns and what stands in for what they find, the more special ones first.
 
-Of an absolute path the last part stays: another file is another question. Each
-runs in linear time.
+Of an absolute path the last part stays, of one to what is temporary if it has the
+ending of a file: another file is another question. Each runs in linear time.
 """
 
 _AROUND_CHARS: Final = 120

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from streamtape.core.model import Ending, Part, Response
+from streamtape.core.model import Ending, Part, Request, Response
 from streamtape.errors import CassetteNotFoundError
 from streamtape.library.reader import CassetteReader, read_cassette
 from streamtape.library.stamps import Stamp, WallClock, is_settled, stamp_of
@@ -27,6 +27,12 @@ class Playable(Protocol):
     """
     What a replay needs of a cassette that is sound to its end, or torn.
     """
+
+    @property
+    def request(self) -> Request:
+        """
+        The redacted request that it answers.
+        """
 
     @property
     def response(self) -> Response | None:
@@ -48,6 +54,7 @@ class Playable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    request: Request
     response: Response | None
     body: tuple[Part, ...]
     ending: Ending
@@ -92,7 +99,9 @@ class CassetteCache:
         stamp_then, kept = self._kept.get(path, (None, None))
         if kept is None or stamp_then != stamp:
             cassette = read_cassette(path)
-            kept = _Kept(cassette.response, cassette.parts, cassette.ending)
+            kept = _Kept(
+                cassette.request, cassette.response, cassette.parts, cassette.ending
+            )
             if not keeps:
                 return nullcontext(kept)
             self._keep(path, stamp, kept)

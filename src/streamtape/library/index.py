@@ -191,10 +191,11 @@ class Index:
 
     def _read_key(self, file: File) -> None:
         path = file.path
+        # Whatever goes wrong below, what it was before answers nobody any more.
+        self._set_key(file, None)
         if file.is_part and is_locked(path):
             # It answers nobody yet, and grows: reading it now would be for nothing.
             file.is_settled = False
-            self._set_key(file, None)
             return
         try:
             # The head of a part may be all that there is of it.

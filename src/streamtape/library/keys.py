@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streamtape.core.matching import KEY_VERSION
 from streamtape.core.model import Request
+from streamtape.errors import CassetteError, UsageError
 from streamtape.library.reader import read_header, read_request
 
 
@@ -49,9 +50,13 @@ class KeySource:
             key: Of `alike`.
 
         Raises:
-            CassetteError: There is no request to be read.
+            CassetteError: There is no request to be read, or the project's rules can't
+                be applied to it.
         """
         request = read_request(path)
         if key is not None and request == alike:
             return key
-        return self.key_of(request)
+        try:
+            return self.key_of(request)
+        except UsageError as error:
+            raise CassetteError(str(error), path=path) from error

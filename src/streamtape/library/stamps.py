@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 Stamp: TypeAlias = tuple[int, ...]
-"""Number, time of the last change in ns, and size in bytes; empty for nothing."""
+"""
+Number, time of the last change of the content and of anything else about the file,
+both in ns, and size in bytes; empty for nothing.
+
+The first time can be put back to what it was, and some tools do; the second can't.
+"""
 
 WallClock: TypeAlias = Callable[[], int]
 """Tells the time in ns since 1970, as the times of files do."""
@@ -31,20 +36,19 @@ def stamp_of(path: Path | str) -> Stamp:
         status = os.lstat(path)
     except OSError:
         return ()
-    return (status.st_ino, status.st_mtime_ns, status.st_size)
+    return _stamp(status)
 
 
 def folder_stamp_of(path: str, *, follows_links: bool) -> Stamp:
     """
-    Return the stamp of a folder, which changes with the names in it and no more.
+    Return the stamp of a folder, which changes with the names in it, and with what
+    is said about the folder itself.
     """
     try:
         status = Path(path).stat(follow_symlinks=follows_links)
     except OSError:
         return ()
-    if not stat.S_ISDIR(status.st_mode):
-        return ()
-    return (status.st_ino, status.st_mtime_ns, status.st_size)
+    return _stamp(status) if stat.S_ISDIR(status.st_mode) else ()
 
 
 def is_settled(stamp: Stamp, now_ns: int) -> bool:
@@ -60,9 +64,15 @@ def is_settled(stamp: Stamp, now_ns: int) -> bool:
         now_ns: Wall clock before the stamp was taken; 0 if there is none, and then
             no stamp is settled.
     """
-    if not stamp:
-        return True
-    changed_ns = stamp[1]
+    return all(_is_past(at_ns, now_ns) for at_ns in stamp[1:-1])
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    # Windows has the time of the creation there, which does no harm.
+    return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+
+
+def _is_past(changed_ns: int, now_ns: int) -> bool:
     # A file system with finer times has one in whole seconds once in a blue moon.
     tick_ns = _TICK_NS if changed_ns % 1_000_000_000 else _COARSE_TICK_NS
     return changed_ns + tick_ns < now_ns

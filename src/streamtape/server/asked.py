@@ -11,9 +11,11 @@ from aiohttp import web
 from streamtape.core.bodies import decode_body
 from streamtape.core.matching import DEFAULT_RULES, Matched, matched, request_key
 from streamtape.core.model import Request
+from streamtape.core.modes import RecordMode
 from streamtape.core.redaction import CleanRequest, clean_request
 from streamtape.server.config import Policy
 from streamtape.server.scopes import Scope
+from streamtape.server.tally import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +40,13 @@ class Question:
     """
 
     clean: CleanRequest
-    seen: Matched
+    seen: Matched | None
+    """None where nothing is looked for, so that no rule holds a request up."""
     key: str
     """The match key under the scope's rules."""
     has_default_rules: bool
+    exchange: Exchange
+    """Where to note what becomes of it."""
 
     @property
     def default_key(self) -> str:
@@ -63,10 +68,13 @@ def read_question(asked: Asked, *, limit_bytes: int) -> Question:
     """
     clean = clean_request(decode_body(asked.request, limit_bytes=limit_bytes))
     rules = asked.policy.rules
-    seen = matched(clean, rules)
+    seen = None
+    if asked.policy.mode is not RecordMode.PASSTHROUGH:
+        seen = matched(clean, rules)
     return Question(
         clean=clean,
         seen=seen,
-        key=seen.key,
+        key="" if seen is None else seen.key,
         has_default_rules=rules == DEFAULT_RULES,
+        exchange=asked.scope.tally.begin(clean),
     )

@@ -5,13 +5,17 @@ Recordings on their way to a name, in one thread beside the loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from streamtape.core.model import EndReason
 from streamtape.core.modes import RecordMode
 from streamtape.library.writer import CassetteWriter
 from streamtape.server.scopes import Scope
+from streamtape.server.tally import Exchange
+
+log = logging.getLogger(__name__)
 
 _UNFINISHED = frozenset({EndReason.SHUTDOWN})
 """Endings of ours, not of the answer: such a recording takes no cassette's place."""
@@ -35,12 +39,14 @@ class Commits:
         *,
         mode: RecordMode,
         ended: EndReason,
+        exchange: Exchange,
         tell: Callable[[str, str], None],
     ) -> None:
         """
         Have a recording named, and count and tell what became of it.
 
         Args:
+            exchange: Gets the path of the cassette.
             tell: Takes its fate and its name, maybe in another thread.
         """
         if ended in _UNFINISHED:
@@ -50,6 +56,15 @@ class Commits:
             return
 
         def commit() -> None:
+            try:
+                give_name()
+            except Exception:
+                # The disk's thread has nobody to tell, and others to serve.
+                log.exception("%s could not be given its name", writer.path)
+                writer.close()
+                scope.tally.recount("recorded", "lost")
+
+        def give_name() -> None:
             if ended is EndReason.CLIENT_GONE and scope.library.has_complete(key):
                 # Whoever stops an app by Ctrl-C wants to keep what there was.
                 writer.close()
@@ -62,6 +77,7 @@ class Commits:
                 scope.tally.recount("recorded", "lost")
             else:
                 scope.tally.used.add(path)
+                exchange.path = path
                 tell("recorded", scope.name_of(path))
 
         scope.tally.count("recorded")
@@ -81,8 +97,7 @@ class Commits:
         """
         Wait for all that was recorded until now. Blocks.
         """
-        for commit in self._pending.values():
-            commit.result()
+        wait(self._pending.values())
 
     def close(self) -> None:
         """

@@ -35,6 +35,10 @@ class Policy:
     collapse_retries: bool = False
     """Whether recorded failures are skipped that a later take made good."""
     rules: Rules = DEFAULT_RULES
+    upstream: str | None = None
+    """Base URL to forward to; None for that of the server, if it has one."""
+    where: str = field(default="", compare=False)
+    """Where a rule would have to be said; empty for the usual place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +86,13 @@ def recording_config(settings: Settings, *, port: int) -> Config:
     """
     config = Config(
         cassettes=settings.cassettes,
-        policy=_policy(settings, settings.mode or RecordMode.ALL),
+        policy=_policy(
+            settings, settings.mode or RecordMode.ALL, where=find_place(settings)
+        ),
         scopes={
-            name: _policy(scope, scope.mode or RecordMode.ALL)
+            name: _policy(
+                scope, scope.mode or RecordMode.ALL, where=find_place(settings, name)
+            )
             for name, scope in settings.scopes.items()
         },
         port=port,
@@ -112,22 +120,45 @@ def replaying_config(settings: Settings, *, port: int) -> Config:
     """
     return Config(
         cassettes=settings.cassettes,
-        policy=_policy(settings, RecordMode.NONE),
+        policy=_policy(settings, RecordMode.NONE, where=find_place(settings)),
         scopes={
-            name: _policy(scope, RecordMode.NONE)
+            name: _policy(scope, RecordMode.NONE, where=find_place(settings, name))
             for name, scope in settings.scopes.items()
         },
         port=port,
     )
 
 
-def _policy(settings: ScopeSettings, mode: RecordMode) -> Policy:
+def find_place(settings: Settings, scope: str = "") -> str:
+    """
+    Return where a rule has to be said so that it holds, in a few words.
+
+    Args:
+        scope: Name of the scope that it is for; empty for all of them.
+    """
+    said: ScopeSettings = settings.scopes.get(scope, settings)
+    sources = {said.sources[name] for name in _RULES_FIELDS}
+    for source in sorted(sources):
+        if source.startswith(("--", "STREAMTAPE_", "argument ")):
+            return f"{source}, which goes before every file,"
+    path = settings.files[-1] if settings.files else Path("pyproject.toml")
+    if path.parent == Path.cwd():
+        path = Path(path.name)
+    tables = ["tool.streamtape"] if path.name == "pyproject.toml" else []
+    if any("[scopes." in source for source in sources):
+        tables.append(f"scopes.{scope}")
+    table = ".".join(tables)
+    return f"[{table}] of {path}" if table else str(path)
+
+
+def _policy(settings: ScopeSettings, mode: RecordMode, *, where: str) -> Policy:
     return Policy(
         mode=mode,
         pacing=settings.pacing,
         exhausted=settings.exhausted or Exhausted.CYCLE,
         collapse_retries=settings.collapse_retries,
         rules=settings.rules,
+        where=where,
     )
 
 

@@ -5,6 +5,7 @@ One request after the guard: replayed, recorded, forwarded or refused.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,12 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from streamtape.core.matching import request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.modes import Action, decide
 from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import CleanRequest, replayed_headers
+from streamtape.core.redaction import replayed_headers
 from streamtape.core.retries import scale_waits, without_retries
 from streamtape.errors import (
     CassetteError,
@@ -24,6 +26,7 @@ from streamtape.errors import (
     MissError,
     UpstreamError,
     UpstreamUnreachableError,
+    UsageError,
 )
 from streamtape.library.cache import CassetteCache
 from streamtape.library.writer import CassetteWriter
@@ -32,16 +35,23 @@ from streamtape.server.asked import Asked, Question, read_question
 from streamtape.server.batch import Batch
 from streamtape.server.clock import Clock, sleep_until_ns, wall_ns, wall_time
 from streamtape.server.commits import Commits
-from streamtape.server.config import Config
+from streamtape.server.config import Config, Policy
 from streamtape.server.misses import report_miss
 from streamtape.server.outlet import Outlet, head
 from streamtape.server.record import Relay, Tape
 from streamtape.server.replay import play_cassette
-from streamtape.server.rewrite import find_rewrite
+from streamtape.server.rewrite import find_rewrite, in_scope
 from streamtape.server.scopes import Scopes
-from streamtape.server.upstream import Upstream, returned_headers
+from streamtape.server.upstream import returned_headers
+from streamtape.server.upstreams import Upstreams
 
 log = logging.getLogger(__name__)
+
+_LOOKS = 4
+"""How often a library that changes under our hands is looked at for one request."""
+
+_NO_ANSWER = 599
+"""Stands for the status of a take that can't be played: a failure like others."""
 
 
 class Exchanges:
@@ -49,15 +59,16 @@ class Exchanges:
     Answers requests from the library and the upstream, as the record mode says.
 
     Args:
-        upstream: None in a server that only replays: it can open no connection.
+        upstreams: They have none in a server that only replays: it can open no
+            connection.
     """
 
     def __init__(
-        self, config: Config, scopes: Scopes, upstream: Upstream | None, clock: Clock
+        self, config: Config, scopes: Scopes, upstreams: Upstreams, clock: Clock
     ) -> None:
         self.config = config
         self.scopes = scopes
-        self._upstream = upstream
+        self._upstreams = upstreams
         self._clock = clock
         self._batch = Batch()
         self._cache = CassetteCache(wall_ns)
@@ -65,12 +76,11 @@ class Exchanges:
         self._is_stopping = False
         self._relays: set[Relay] = set()
 
-    @property
-    def can_forward(self) -> bool:
+    def can_forward(self, policy: Policy) -> bool:
         """
-        Whether there is an upstream.
+        Whether a policy has an upstream.
         """
-        return self._upstream is not None
+        return self._upstreams.has_one_for(policy)
 
     async def answer(self, asked: Asked) -> web.StreamResponse:
         """
@@ -85,12 +95,17 @@ class Exchanges:
         arrived_ns = self._clock.now_ns()
         if not asked.scope.is_open:
             await asyncio.to_thread(asked.scope.open)
-        question = read_question(asked, limit_bytes=self.config.body_limit_bytes)
         try:
-            return await self._answer(asked, question, arrived_ns)
-        except CassetteNotFoundError:
-            # It was taken away, or given its name, behind the look at the folder.
-            return await self._answer(asked, question, arrived_ns)
+            question = read_question(asked, limit_bytes=self.config.body_limit_bytes)
+            for _ in range(_LOOKS):
+                with contextlib.suppress(CassetteNotFoundError):
+                    return await self._answer(asked, question, arrived_ns)
+                # It was taken away, replaced or given its name behind our look.
+                asked.scope.takes.give_back(question.key)
+            return await self._refuse(asked, question)
+        except (CassetteError, UsageError):
+            asked.scope.tally.count("error")
+            raise
 
     async def _answer(
         self, asked: Asked, question: Question, arrived_ns: int
@@ -98,16 +113,12 @@ class Exchanges:
         scope, clean, seen = asked.scope, question.clean, question.seen
         action, path = await self._decide(asked, question)
         if path is not None:
-            return await self._replay(asked, clean, path, arrived_ns)
+            return await self._replay(asked, question, path, arrived_ns)
         if action is Action.REFUSE:
-            scope.tally.count("miss")
-            report = await asyncio.to_thread(
-                report_miss, scope, clean, seen, question.key
-            )
-            scope.tally.add_miss(question.key, report)
-            raise MissError(str(report))
+            return await self._refuse(asked, question)
         tape = None
         if action is Action.RECORD:
+            assert seen is not None
             tape = Tape(
                 recording=Recording(
                     clean,
@@ -119,15 +130,33 @@ class Exchanges:
         try:
             return await self._forward(asked, question, tape)
         except UpstreamError:
+            question.exchange.told = "failed"
             scope.tally.count("failed")
             raise
+
+    async def _refuse(self, asked: Asked, question: Question) -> web.StreamResponse:
+        assert question.seen is not None
+        tally = asked.scope.tally
+        question.exchange.told = "miss"
+        tally.count("miss")
+        report = await asyncio.to_thread(
+            report_miss, asked.scope, question.clean, question.seen, question.key
+        )
+        tally.add_miss(question.key, report)
+        raise MissError(str(report))
+
+    def settle(self) -> None:
+        """
+        Wait until what was recorded so far has its name. Blocks.
+        """
+        self._commits.wait()
 
     def reset(self, name: str) -> None:
         """
         Begin a new run in one scope, or in all of them if the name is empty. Blocks.
         """
         # What the last run recorded belongs to that run.
-        self._commits.wait()
+        self.settle()
         self.scopes.reset(name)
 
     def stop(self) -> None:
@@ -162,6 +191,8 @@ class Exchanges:
             paths = await asyncio.to_thread(scope.library.takes, key, question.clean)
         if asked.policy.collapse_retries and len(paths) > 1:
             statuses = [self._status_of(path) for path in paths]
+            # What is skipped was needed once: nobody should take it away as unused.
+            scope.tally.used.update(paths)
             paths = [paths[index] for index in without_retries(statuses)]
         index = scope.takes.next(key, len(paths))
         if index is None:
@@ -169,27 +200,38 @@ class Exchanges:
         return Action.REPLAY, paths[index]
 
     def _status_of(self, path: Path) -> int:
-        with self._cache.open(path) as cassette:
-            # Without a head nothing came: it can't be played, and says so itself.
-            return 200 if cassette.response is None else cassette.response.status
+        try:
+            with self._cache.open(path) as cassette:
+                response = cassette.response
+                return _NO_ANSWER if response is None else response.status
+        except CassetteNotFoundError:
+            raise
+        except CassetteError:
+            return _NO_ANSWER
 
     async def _replay(
-        self, asked: Asked, clean: CleanRequest, path: Path, arrived_ns: int
+        self, asked: Asked, question: Question, path: Path, arrived_ns: int
     ) -> web.StreamResponse:
         scope, pacing = asked.scope, asked.policy.pacing
         name = scope.name_of(path)
         with self._cache.open(path) as cassette:
+            if cassette.request != question.clean and not _answers(
+                cassette.request, asked, question
+            ):
+                raise CassetteNotFoundError("it was replaced by another", path=path)
             recorded = cassette.response
             if recorded is None:
                 reason = "its recorder was killed before the answer began"
                 raise CassetteError(reason, path=path)
             headers = scale_waits(replayed_headers(recorded.headers), pacing.speed)
+            headers = in_scope(headers, asked.own_url)
             response = head(recorded.status, recorded.reason, headers)
-            response.headers[TOLD_CASSETTE] = quote(name)
+            response.headers[TOLD_CASSETTE] = quote(name, errors="surrogateescape")
             outlet = self._outlet(asked, response, recorded, "replayed")
             ended = EndReason.CLIENT_GONE
             due_ns = pacing.start()
             scope.tally.used.add(path)
+            question.exchange.told, question.exchange.path = "replayed", path
             try:
                 await sleep_until_ns(
                     self._clock, arrived_ns + due_ns(recorded.offset_ns)
@@ -207,16 +249,16 @@ class Exchanges:
                 if ended is EndReason.CLIENT_GONE and self._is_stopping:
                     ended = EndReason.SHUTDOWN
                 scope.tally.count("replayed")
-                _tell("replayed", name, clean, recorded.status, ended)
+                _tell("replayed", name, question.clean, recorded.status, ended)
         return response
 
     async def _forward(
         self, asked: Asked, question: Question, tape: Tape | None
     ) -> web.StreamResponse:
-        assert self._upstream is not None
         scope, clean = asked.scope, question.clean
+        upstream = self._upstreams.get(asked.policy)
         start_ns = self._clock.now_ns()
-        source = await self._upstream.send(asked.request)
+        source = await upstream.send(asked.request)
         if self._is_stopping:
             source.close()
             message = "the proxy was stopped before the answer began"
@@ -224,11 +266,13 @@ class Exchanges:
         recorded = Response(
             status=source.status,
             reason=source.reason or "",
-            headers=returned_headers(source, base_url=self._upstream.base_url),
+            headers=returned_headers(source, base_url=upstream.base_url),
             offset_ns=self._clock.now_ns() - start_ns,
         )
-        response = head(recorded.status, recorded.reason, recorded.headers)
+        headers = in_scope(recorded.headers, asked.own_url)
+        response = head(recorded.status, recorded.reason, headers)
         told = "forwarded" if tape is None else "recorded"
+        question.exchange.told = told
         relay = Relay(
             source,
             self._outlet(asked, response, recorded, told),
@@ -256,6 +300,7 @@ class Exchanges:
                     question.key,
                     mode=asked.policy.mode,
                     ended=relay.reason,
+                    exchange=question.exchange,
                     tell=tell,
                 )
         return response
@@ -271,12 +316,18 @@ class Exchanges:
         return Outlet(asked.web_request, response, rewrite=rewrite)
 
 
+def _answers(request: Request, asked: Asked, question: Question) -> bool:
+    return request_key(request, asked.policy.rules) == question.key
+
+
 def _tell(
     told: str, name: str, request: Request, status: int, ended: EndReason
 ) -> None:
+    # A file's name may hold bytes that are no text, which not every log can take.
+    printable = name.encode(errors="backslashreplace").decode()
     log.info(
         "%s: %s %s %s%s",
-        f"{told} {name}".rstrip(),
+        f"{told} {printable}".rstrip(),
         request.method,
         request.path,
         status,

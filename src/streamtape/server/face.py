@@ -74,7 +74,8 @@ class Face:
             response = await self._answer_here(request, name, target)
             if response is None:
                 asked = await self._read(request, prefix, name, target)
-                return await self._exchanges.answer(asked)
+                with asked.scope.running:
+                    return await self._exchanges.answer(asked)
         except StreamtapeError as error:
             log.warning("%s", clean_text(str(error)))
             response = error_answer(error)
@@ -182,7 +183,7 @@ class Face:
         if mode not in tuple(RecordMode):
             modes = ", ".join(RecordMode)
             raise _bad_header("mode", f"expected one of {modes}; got {mode!r}")
-        if mode != RecordMode.NONE and not self._exchanges.can_forward:
+        if mode != RecordMode.NONE and not self._exchanges.can_forward(policy):
             reason = f"this server only replays, so it can't do {mode!r}"
             raise _bad_header("mode", f"{reason}; start it with streamtape record")
         return replace(policy, mode=RecordMode(mode))

@@ -4,8 +4,15 @@ The report of a miss, from the library that did not have the answer.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streamtape.core.matching import Matched
-from streamtape.core.misses import MissReport, explain_exhausted, explain_miss
+from streamtape.core.misses import (
+    SETTINGS_PLACE,
+    MissReport,
+    explain_exhausted,
+    explain_miss,
+)
 from streamtape.core.redaction import CleanRequest
 from streamtape.server.scopes import Scope
 
@@ -20,6 +27,11 @@ def report_miss(
         seen: Of the request, under the scope's rules.
         key: The match key of that.
     """
+    report = _report(scope, asked, seen, key)
+    return replace(report, recorder=scope.recorder)
+
+
+def _report(scope: Scope, asked: CleanRequest, seen: Matched, key: str) -> MissReport:
     library = scope.library
     takes = library.takes(key)
     if takes:
@@ -37,4 +49,5 @@ def report_miss(
         lambda known: library.request_of(known.path),
         rules=scope.policy.rules,
         library=str(library.folder),
+        where=scope.policy.where or SETTINGS_PLACE,
     )

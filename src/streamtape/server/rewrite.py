@@ -1,5 +1,6 @@
 """
-The one change that is made to a body: batch results are fetched through us.
+What is changed of an answer so that the client comes back to us: the URL of batch
+results in a body, and redirects within a scope.
 
 A batch names the absolute URL of its results, and both SDKs follow it with the key,
 whatever their base URL is. Left alone, a replay would leave the machine.
@@ -9,12 +10,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from streamtape.core.model import Headers, media_type
 
 _RESULTS_URL = re.compile(
     rb'("results_url"\s*:\s*")https?://[^"]*?(/v1/messages/batches/[^"]*")'
 )
+
+
+def in_scope(headers: Headers, own_url: str) -> Headers:
+    """
+    Return headers whose redirects within the upstream stay in the client's scope.
+
+    Args:
+        own_url: This server's base URL as the client knows it.
+    """
+    prefix = urlsplit(own_url).path
+    return tuple(
+        (name, f"{prefix}{value}")
+        if name.lower() == "location" and value.startswith("/")
+        else (name, value)
+        for name, value in headers
+    )
 
 
 def find_rewrite(

@@ -6,7 +6,9 @@ A base URL that ends in ``/~NAME`` leads to the scope of that name.
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import threading
 from collections import Counter
 from functools import partial
@@ -15,16 +17,28 @@ from typing import Final
 from urllib.parse import unquote
 
 from streamtape.core.matching import DEFAULT_RULES, request_key
+from streamtape.core.modes import RecordMode
+from streamtape.core.rules import Rules
 from streamtape.core.takes import Takes
 from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.library.folder import Library
 from streamtape.server.clock import wall_ns
 from streamtape.server.config import Config, Policy
+from streamtape.server.running import RunningAnswers
 from streamtape.server.tally import Tally
 
-_MARK: Final = "/~"
+_MARK: Final = re.compile("/(?:~|%7E)", re.IGNORECASE)
+_MOST_KNOWN: Final = 16
+"""Libraries that are kept for scopes to come: tests may share a large folder."""
 
-_PART: Final = re.compile(r"(?![.~])[^\x00-\x1f\x7f/\\<>:\"|?*]{1,200}(?<![. ])")
+_MOST_PARTS: Final = 16
+_MOST_BYTES: Final = 200
+
+_PART: Final = re.compile(
+    r"(?![.~]|(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))"
+    r"[^\x00-\x1f\x7f-\x9f/\\<>:\"|?*]+(?<![. ])",
+    re.IGNORECASE,
+)
 """A name that every file system takes as one folder, and no listing hides."""
 
 
@@ -36,17 +50,15 @@ class Scope:
         name: As in the base URL; empty for the library as a whole.
     """
 
-    def __init__(self, name: str, folder: Path, policy: Policy) -> None:
+    def __init__(self, name: str, library: Library, policy: Policy) -> None:
         self.name = name
         self.policy = policy
-        self.library = Library(
-            folder,
-            partial(request_key, rules=policy.rules),
-            uses_stored_keys=policy.rules == DEFAULT_RULES,
-            wall_ns=wall_ns,
-        )
+        self.library = library
         self.takes = Takes(policy.exhausted)
         self.tally = Tally()
+        self.running = RunningAnswers()
+        self.recorder = ""
+        """What records here, for the advice of a miss; empty for the command."""
         self.is_open = False
         self.began_empty = False
         """Whether there was no cassette when the run began."""
@@ -96,18 +108,37 @@ class Scopes:
         self._policies = dict(config.scopes)
         self._scopes: dict[str, Scope] = {}
         self._former: list[Scope] = []
+        self._ended: dict[str, str] = {}
+        self._known: dict[tuple[Path, Rules], Library] = {}
+        self.late: list[str] = []
+        """The names of scopes that were asked for after their end."""
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Scope:
         """
         Return a scope by its name; empty for the library as a whole.
+
+        Raises:
+            RefusedRequestError: It has ended.
         """
         with self._lock:
+            if (ended := self._ended.get(name)) is not None:
+                self.late.append(name)
+                raise RefusedRequestError(
+                    ended, status=424, error_type="invalid_request_error"
+                )
             scope = self._scopes.get(name)
             if scope is None:
                 folder = self._config.cassettes / name
                 policy = self._policies.get(name, self._config.policy)
-                scope = self._scopes[name] = Scope(name, folder, policy)
+                scope = Scope(name, _library(folder, policy), policy)
+                self._scopes[name] = scope
+                if name:
+                    # Recording in the folder itself would make it a scope's scope.
+                    library = shlex.quote(str(self._config.cassettes))
+                    scope.recorder = (
+                        f"streamtape record --mode new_episodes --cassettes {library}"
+                    )
             return scope
 
     def set_policy(self, name: str, policy: Policy) -> None:
@@ -118,6 +149,49 @@ class Scopes:
             self._policies[name] = policy
             if (former := self._scopes.pop(name, None)) is not None:
                 self._former.append(former)
+
+    def begin(self, name: str, folder: Path, policy: Policy) -> Scope:
+        """
+        Make a scope that lives until :meth:`end`, and that keeps a log. Blocks.
+
+        Args:
+            name: One that no other scope has had.
+            folder: Its library, wherever that is.
+        """
+        scope = Scope(name, self._known_library(folder, policy), policy)
+        scope.tally.log = []
+        # Its first request then needs no other thread for this.
+        scope.open()
+        with self._lock:
+            self._scopes[name] = scope
+        return scope
+
+    def _known_library(self, folder: Path, policy: Policy) -> Library:
+        """
+        Return the library of a folder that others may have looked through already.
+        """
+        if policy.mode is not RecordMode.NONE:
+            # What a recorder has recorded before counts, and is its own.
+            return _library(folder, policy)
+        with self._lock:
+            known = self._known.pop((folder, policy.rules), None)
+            library = known or _library(folder, policy)
+            # At the end are those that were asked for last.
+            self._known[folder, policy.rules] = library
+            if len(self._known) > _MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+        return library
+
+    def end(self, name: str, message: str) -> None:
+        """
+        Refuse all further requests to a scope, and note them in :attr:`late`.
+
+        Args:
+            message: What such a request is told.
+        """
+        with self._lock:
+            self._ended[name] = message
+            del self._scopes[name]
 
     def all(self) -> list[Scope]:
         """
@@ -152,6 +226,15 @@ class Scopes:
         }
 
 
+def _library(folder: Path, policy: Policy) -> Library:
+    return Library(
+        folder,
+        partial(request_key, rules=policy.rules),
+        uses_stored_keys=policy.rules == DEFAULT_RULES,
+        wall_ns=wall_ns,
+    )
+
+
 def split_scope(target: str) -> tuple[str, str, str]:
     """
     Return the prefix of a scope as it is in a request's target, its name, and the
@@ -160,11 +243,12 @@ def split_scope(target: str) -> tuple[str, str, str]:
     Raises:
         RefusedRequestError: The name can't be that of a folder.
     """
-    if not target.startswith(_MARK):
+    mark = _MARK.match(target)
+    if mark is None:
         return "", "", target
-    end = re.compile(r"[/?]|$").search(target, 1)
-    prefix = target[: end.start()] if end else target
-    name = unquote(prefix.removeprefix(_MARK), errors="replace")
+    prefix = re.split("[/?]", target[1:], maxsplit=1)[0]
+    prefix = f"/{prefix}"
+    name = unquote(prefix[mark.end() :], errors="replace")
     if not is_scope_name(name):
         message = (
             f"{prefix} can't be a scope: expected the name of a folder, such as "
@@ -172,6 +256,12 @@ def split_scope(target: str) -> tuple[str, str, str]:
         )
         raise RefusedRequestError(message, status=404, error_type="not_found_error")
     rest = target.removeprefix(prefix)
+    if _MARK.match(rest) or rest.startswith("//"):
+        message = (
+            f"{prefix} is followed by {rest[:2]}: a scope within another is written "
+            "with %2F, as in /~chat%2Fbasic"
+        )
+        raise RefusedRequestError(message, status=404, error_type="not_found_error")
     return prefix, name, rest if rest.startswith("/") else f"/{rest}"
 
 
@@ -179,4 +269,8 @@ def is_scope_name(name: str) -> bool:
     """
     Whether a name is safe as that of a folder, or of one within others.
     """
-    return all(_PART.fullmatch(part) for part in name.split("/"))
+    parts = name.split("/")
+    return len(parts) <= _MOST_PARTS and all(
+        _PART.fullmatch(part) and len(os.fsencode(part)) <= _MOST_BYTES
+        for part in parts
+    )

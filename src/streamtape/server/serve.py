@@ -27,8 +27,8 @@ from streamtape.server.face import Face
 from streamtape.server.listen import listen
 from streamtape.server.scopes import Scopes, is_scope_name
 from streamtape.server.summary import Summary, summarise
-from streamtape.server.upstream import Upstream
 from streamtape.server.upstream_url import check_upstream, default_upstream
+from streamtape.server.upstreams import Upstreams
 
 DUMMY_KEY: Final = "streamtape-replays-without-a-key"
 
@@ -63,8 +63,6 @@ class RunningServer:
         self.config = config
         self.base_url = ""
         """What to set as a client's base URL, without ``/v1``."""
-        self.summary = Summary()
-        """What came of the run; known once the server was stopped."""
         self.scopes = Scopes(config)
         self._exchanges: Exchanges
         self._loop: asyncio.AbstractEventLoop
@@ -74,6 +72,13 @@ class RunningServer:
         self._thread = threading.Thread(
             target=self._run, name="streamtape", daemon=True
         )
+
+    @property
+    def summary(self) -> Summary:
+        """
+        What came of the run, so far while the server runs.
+        """
+        return summarise(self.config, self.scopes)
 
     @property
     def env(self) -> dict[str, str]:
@@ -107,6 +112,12 @@ class RunningServer:
             self.scopes.set_policy(name, policy)
         return RunningScope(self, name)
 
+    def settle(self) -> None:
+        """
+        Wait until all answers that have ended are cassettes.
+        """
+        self._exchanges.settle()
+
     def reset(self, name: str = "") -> None:
         """
         Begin a new run: each request gets its first take again.
@@ -118,7 +129,13 @@ class RunningServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._started.wait()
+        try:
+            self._started.wait()
+        except BaseException:
+            # Ctrl-C: there is nobody to stop it any more.
+            self._started.wait()
+            self.stop()
+            raise
         if self._error is not None:
             self._thread.join()
             raise self._error
@@ -175,8 +192,6 @@ class RunningServer:
             self._started.set()
             await self._stopping.wait()
             exchanges.stop()
-        # What was recorded is known when all is on the disk.
-        self.summary = await asyncio.to_thread(summarise, self.config, self.scopes)
 
     async def _open_exchanges(
         self, stack: contextlib.AsyncExitStack, port: int
@@ -184,14 +199,13 @@ class RunningServer:
         config = self.config
         check_folder(config.cassettes, config.policy.mode)
         await asyncio.to_thread(self.scopes.get("").open)
-        upstream = None
+        base_url = config.upstream
         if not config.replays_only:
-            base_url = config.upstream or default_upstream(port=port)
-            upstream = Upstream(
-                check_upstream(base_url, port=port), idle_limit_ns=config.idle_limit_ns
-            )
-            stack.push_async_callback(upstream.close)
-        exchanges = Exchanges(config, self.scopes, upstream, SystemClock())
+            base_url = base_url or default_upstream(port=port)
+            base_url = check_upstream(base_url, port=port)
+        upstreams = Upstreams(base_url, idle_limit_ns=config.idle_limit_ns)
+        stack.push_async_callback(upstreams.close)
+        exchanges = Exchanges(config, self.scopes, upstreams, SystemClock())
         stack.push_async_callback(asyncio.to_thread, exchanges.close)
         return exchanges
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from streamtape.library.folder import Library
 from streamtape.library.reader import read_end
 from streamtape.server.config import Config
 from streamtape.server.scopes import Scopes
+from streamtape.server.tally import KEPT_MISSES, Tally
 
 _REPLAYING = frozenset({RecordMode.NONE, RecordMode.ONCE, RecordMode.NEW_EPISODES})
 """Modes in which a cassette that nobody asked for is worth a word."""
@@ -45,7 +46,8 @@ class Summary:
     counts: Mapping[str, int] = field(default_factory=dict)
     """
     How many requests met which fate: ``replayed``, ``recorded``, ``forwarded``,
-    ``miss``; and what went wrong: ``failed`` (no answer of the upstream),
+    ``miss``; and what went wrong: ``failed`` (no answer of the upstream), ``error``
+    (no answer of ours: a damaged cassette, a rule that takes too long),
     ``unfinished`` (broken off by us), ``lost`` (the disk failed).
     """
     misses: tuple[MissReport, ...] = ()
@@ -79,19 +81,29 @@ def summarise(config: Config, scopes: Scopes) -> Summary:
     for tally in tallies:
         counts.update(tally.counts)
     used = set().union(*(tally.used for tally in tallies))
-    plays: Counter[Path] = Counter()
-    for tally in tallies:
-        plays.update(tally.plays)
     return Summary(
         counts=dict(counts),
-        misses=tuple(report for tally in tallies for report in tally.misses.values()),
+        misses=tuple(report for tally in tallies for report in tally.misses.values())[
+            :KEPT_MISSES
+        ],
         unused=_unused(config, used),
-        saved=_saved(plays, played_ns=sum(tally.played_ns for tally in tallies)),
+        saved=saved_by(tallies),
     )
 
 
+def saved_by(tallies: Sequence[Tally]) -> Saved:
+    """
+    Return what replays spared. Reads the end of every cassette that was played.
+    """
+    plays: Counter[Path] = Counter()
+    for tally in tallies:
+        plays.update(tally.plays)
+    return _saved(plays, played_ns=sum(tally.played_ns for tally in tallies))
+
+
 def _unused(config: Config, used: set[Path]) -> tuple[str, ...]:
-    if config.policy.mode not in _REPLAYING:
+    policies = (config.policy, *config.scopes.values())
+    if not any(policy.mode in _REPLAYING for policy in policies):
         return ()
     library = Library(config.cassettes)
     return tuple(

@@ -6,13 +6,29 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from streamtape.core.misses import MissReport
+from streamtape.core.model import Request
 
-_KEPT_MISSES: Final = 100
+KEPT_MISSES: Final = 100
 """Who needs more of them to find out what is wrong?"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """
+    One request and what became of it.
+    """
+
+    request: Request
+    """Redacted."""
+    told: str = "open"
+    """Its fate, as in the counts; ``open`` until that is known."""
+    path: Path | None = None
+    """The cassette that answered it, or that it became."""
 
 
 class Tally:
@@ -29,6 +45,8 @@ class Tally:
         """All that were played or recorded, even if not to the end."""
         self.played_ns = 0
         """How long the plays took in sum."""
+        self.log: list[Exchange] | None = None
+        """All requests in the order in which they came; None to keep none."""
         self.misses: dict[str, MissReport] = {}
         """The first reports, by key."""
 
@@ -39,6 +57,15 @@ class Tally:
         """
         with self._lock:
             return dict(+self._counts)
+
+    def begin(self, request: Request) -> Exchange:
+        """
+        Take a request into the log, if there is one.
+        """
+        exchange = Exchange(request=request)
+        if self.log is not None:
+            self.log.append(exchange)
+        return exchange
 
     def count(self, told: str) -> None:
         """
@@ -66,5 +93,5 @@ class Tally:
         """
         Keep the report of a miss, unless it was told already.
         """
-        if len(self.misses) < _KEPT_MISSES:
+        if len(self.misses) < KEPT_MISSES:
             self.misses.setdefault(key, report)
