@@ -1,5 +1,5 @@
 """
-Command line: ``python -m bench live``, ``replay``, ``lookup`` or ``all``.
+Command line: ``python -m bench live``, ``replay``, ``lookup``, ``plugin`` or ``all``.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from rich.console import Console
 
 from bench.live import measure_live
 from bench.lookup import measure_lookup
+from bench.plugin import measure_plugin
 from bench.replay import measure_replay
 
 _BENCHMARKS = {
     "live": measure_live,
     "replay": measure_replay,
     "lookup": measure_lookup,
+    "plugin": measure_plugin,
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -38,6 +39,22 @@ def test_the_python_examples_run(code: str) -> None:
 
     assert ran.stderr == ""
     assert ran.returncode == 0
+
+
+def test_the_marked_example_passes(tmp_path: Path) -> None:
+    [code] = [each for each in PYTHON if "@pytest.mark.streamtape" in each]
+    (tmp_path / "test_it.py").write_text(code, encoding="utf-8")
+    folder = tmp_path / "cassettes" / "test_it" / "test_it_says_hello"
+    shutil.copytree(ROOT / "cassettes", folder)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.parametrize("verb", ["ls", "show"])

@@ -1,0 +1,216 @@
+"""
+What a run, a project and a test ask for: options, variables, ini values and markers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import pytest
+
+from streamtape.errors import UsageError
+
+MARKER: Final = "streamtape"
+
+_MODES: Final = ("none", "once", "new_episodes", "all", "passthrough")
+_ALIASES: Final = {"rewrite": "all"}
+"""What others call a mode of ours."""
+_RECORDING: Final = frozenset({"once", "new_episodes", "all", "passthrough"})
+_SETTINGS: Final = (
+    *("mode", "speed", "max_gap", "exhausted", "collapse_retries", "upstream"),
+    *("ignore", "replace", "headers", "rename_ids", "preset"),
+)
+_DEFAULTS: Final = {"mode": "none", "speed": "instant", "exhausted": "error"}
+_MARKER_WORDS: Final = ("cassettes", *_SETTINGS)
+
+
+class Unused(StrEnum):
+    """
+    What becomes of cassettes that no test asks for.
+    """
+
+    IGNORE = "ignore"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """
+    Add options and ini values; all of them carry our name.
+    """
+    group = parser.getgroup("streamtape", "record and replay streaming answers")
+    group.addoption(
+        "--streamtape-mode",
+        choices=[*_MODES, *_ALIASES],
+        help="When to record and when to replay; none, the default, only replays.",
+    )
+    group.addoption(
+        "--streamtape-record",
+        action="store_const",
+        const="all",
+        dest="streamtape_mode",
+        help="The same as --streamtape-mode=all.",
+    )
+    group.addoption(
+        "--streamtape-speed", help="The pace of replays; instant is the default."
+    )
+    group.addoption(
+        "--streamtape-unused",
+        choices=[each.value for each in Unused],
+        help="What becomes of cassettes that no test asks for; ignore is the default.",
+    )
+    group.addoption(
+        "--streamtape-report",
+        action="store_true",
+        help="Say at the end what became of each test's requests.",
+    )
+    parser.addini("streamtape_mode", "As --streamtape-mode.")
+    parser.addini("streamtape_speed", "As --streamtape-speed.")
+    parser.addini("streamtape_unused", "As --streamtape-unused.")
+    parser.addini("streamtape_report", "As --streamtape-report.", type="bool")
+    parser.addini(
+        "streamtape_dir", "Folder of cassettes beside a test.", default="cassettes"
+    )
+    parser.addini("streamtape_upstream", "Base URL to record from.")
+    parser.addini("streamtape_ignore", "Paths not to match by.", type="linelist")
+    parser.addini(
+        "streamtape_env",
+        "Whether tests get the environment that leads SDKs here.",
+        type="bool",
+        default=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """
+    What holds for one test: settings by their names, and where its cassettes are.
+    """
+
+    settings: Mapping[str, object]
+    cassettes: str | None
+    """A folder that it shares with others, from the cassettes' folder on; or None."""
+
+    @property
+    def mode(self) -> str:
+        """
+        The record mode.
+        """
+        return str(self.settings["mode"])
+
+    @property
+    def may_record(self) -> bool:
+        """
+        Whether something may go upstream.
+        """
+        return self.mode in _RECORDING
+
+
+def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
+    """
+    Merge what is asked for a test.
+
+    From the weakest: ini values, what the ``streamtape_config`` fixture returned,
+    markers from the module to the function, variables, the command line. With ``CI``
+    set nothing is recorded unless the command line says so.
+
+    Raises:
+        UsageError: A marker or the fixture says something that there isn't.
+    """
+    config = item.config
+    asked: dict[str, object] = {**_DEFAULTS}
+    asked |= dict(_ini_values(config))
+    asked |= _checked(configured, "the fixture streamtape_config")
+    for mark in reversed(list(item.iter_markers(MARKER))):
+        asked |= _read_mark(mark)
+    environment = {
+        name: value
+        for name in ("mode", "speed")
+        if (value := os.environ.get(f"STREAMTAPE_{name.upper()}"))
+    }
+    asked |= environment
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        asked["mode"] = "none"
+    for name in ("mode", "speed"):
+        if (said := config.getoption(f"streamtape_{name}")) is not None:
+            asked[name] = said
+    asked["mode"] = _read_mode(asked["mode"])
+    cassettes = asked.pop("cassettes", None)
+    return Asked(
+        settings=asked, cassettes=None if cassettes is None else str(cassettes)
+    )
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """
+    Let what can't be as it was asked for fail a test with a sentence.
+    """
+    try:
+        yield
+    except UsageError as error:
+        pytest.fail(f"streamtape: {error}", pytrace=False)
+
+
+def find_unused(config: pytest.Config) -> Unused:
+    """
+    Return what becomes of cassettes that no test asks for.
+
+    Raises:
+        pytest.UsageError: The ini value is none of the choices.
+    """
+    said = config.getoption("streamtape_unused") or config.getini("streamtape_unused")
+    try:
+        return Unused(said or Unused.IGNORE)
+    except ValueError as error:
+        choices = ", ".join(Unused)
+        message = f"streamtape_unused: expected one of {choices}; got {said!r}"
+        raise pytest.UsageError(message) from error
+
+
+def wants_report(config: pytest.Config) -> bool:
+    """
+    Whether to tell at the end what became of each test's requests.
+    """
+    return bool(
+        config.getoption("streamtape_report") or config.getini("streamtape_report")
+    )
+
+
+def _ini_values(config: pytest.Config) -> Iterator[tuple[str, object]]:
+    for name in ("mode", "speed", "upstream", "ignore"):
+        if value := config.getini(f"streamtape_{name}"):
+            yield name, value
+
+
+def _read_mark(mark: pytest.Mark) -> dict[str, object]:
+    said: dict[str, Any] = dict(mark.kwargs)
+    if len(mark.args) > 1:
+        message = f"@pytest.mark.{MARKER}: expected one folder, got {mark.args}"
+        raise UsageError(message)
+    if mark.args:
+        said["cassettes"] = mark.args[0]
+    return _checked(said, f"@pytest.mark.{MARKER}")
+
+
+def _checked(said: Mapping[str, object], source: str) -> dict[str, object]:
+    for name in said:
+        if name not in _MARKER_WORDS:
+            near = difflib.get_close_matches(name, _MARKER_WORDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else ", ".join(_MARKER_WORDS)
+            raise UsageError(f"{source}: unknown word {name!r}; {hint}")
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _read_mode(said: object) -> str:
+    mode = _ALIASES.get(str(said), str(said))
+    if mode not in _MODES:
+        message = f"streamtape mode: expected one of {', '.join(_MODES)}; got {said!r}"
+        raise UsageError(message)
+    return mode

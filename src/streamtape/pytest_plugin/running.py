@@ -1,0 +1,161 @@
+"""
+The server of a worker process, and the tape of a test on it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from streamtape.core.modes import RecordMode
+from streamtape.core.takes import Exhausted
+from streamtape.pytest_plugin.options import Asked, usage_errors
+from streamtape.pytest_plugin.staging import Staging, begin_staging
+from streamtape.pytest_plugin.tape import Tape
+from streamtape.pytest_plugin.verdicts import Verdict
+from streamtape.server.config import Config, Policy, adjust
+from streamtape.server.serve import RunningServer
+from streamtape.server.summary import saved_by
+from streamtape.server.upstream_url import check_upstream, default_upstream
+from streamtape.settings import resolve
+
+_WRITING = frozenset({RecordMode.ALL, RecordMode.NEW_EPISODES, RecordMode.ONCE})
+
+
+class Worker:
+    """
+    One server for all tests of a process: started by the first that asks for it.
+
+    Args:
+        root: The project's folder, where its settings are looked for.
+        empty: A folder without cassettes, for requests that are none of a test's.
+    """
+
+    def __init__(self, root: Path, empty: Path) -> None:
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            # Of these a test says itself what holds.
+            if name not in ("STREAMTAPE_MODE", "STREAMTAPE_SPEED")
+        }
+        self._settings = resolve(environ=environ, folder=root)
+        self._numbers = itertools.count(1)
+        self._names: dict[str, str] = {}
+        self._server = RunningServer(Config(cassettes=empty))
+        self._server.__enter__()
+
+    def policy(self, asked: Mapping[str, object]) -> Policy:
+        """
+        Return how the requests of a test are answered.
+
+        Raises:
+            UsageError: Something can't be as it was asked for.
+        """
+        settings = self._settings
+        given = dict(asked)
+        upstream = given.pop("upstream", None) or settings.upstream
+        policy = Policy(
+            pacing=settings.pacing,
+            exhausted=Exhausted.ERROR,
+            collapse_retries=settings.collapse_retries,
+            rules=settings.rules,
+        )
+        policy = adjust(policy, given)
+        if policy.mode is RecordMode.NONE:
+            return policy
+        base_url = str(upstream) if upstream else default_upstream(port=0)
+        return replace(policy, upstream=check_upstream(base_url, port=0))
+
+    @contextmanager
+    def tape(
+        self,
+        test: str,
+        asked: Asked,
+        folder: Path,
+        *,
+        has_passed: Callable[[], bool],
+        keep: Callable[[], Path],
+        tell: Callable[[str], None],
+    ) -> Iterator[tuple[Tape, Callable[[], Verdict]]]:
+        """
+        Serve one test, and put what it recorded into its folder if it has passed.
+
+        Args:
+            test: The id of the test.
+            folder: Of its cassettes.
+            has_passed: Whether the test has passed; asked at the end.
+            keep: Makes a place for what a test recorded that has failed.
+            tell: Says something at the end of the run.
+        """
+        policy = self.policy(asked.settings)
+        staging = None
+        if policy.mode in _WRITING:
+            is_shared = asked.cassettes is not None
+            keeps_old = policy.mode is not RecordMode.ALL
+            with usage_errors():
+                staging = begin_staging(
+                    folder, keeps_old=keeps_old, is_shared=is_shared
+                )
+        name = f"test-{next(self._numbers)}"
+        self._names[name] = test
+        scopes = self._server.scopes
+        scope = scopes.begin(name, staging.path if staging else folder, policy)
+        scope.recorder = f"pytest --streamtape-mode new_episodes {shlex.quote(test)}"
+        tape = Tape(self._server, scope, name, folder)
+        try:
+            yield tape, lambda: self._verdict(tape, is_own=asked.cassettes is None)
+        finally:
+            tape.settle()
+            scopes.end(name, f"{test} has ended, and asks nothing any more")
+            # What came in between is on its way to a cassette too.
+            self._server.settle()
+            if staging is not None:
+                _finish(staging, has_passed=has_passed(), keep=keep, tell=tell)
+
+    def _verdict(self, tape: Tape, *, is_own: bool) -> Verdict:
+        tape.settle()
+        tally = tape.tally
+        saved = saved_by([tally])
+        return Verdict(
+            counts=tally.counts,
+            tokens=saved.input_tokens + saved.output_tokens,
+            saved_s=saved.time_ns / 1e9,
+            unused=tuple(tape.unused()) if is_own else (),
+        )
+
+    @property
+    def late(self) -> list[str]:
+        """
+        The ids of tests that asked something after their end, each once.
+        """
+        late = dict.fromkeys(self._server.scopes.late)
+        return [self._names[name] for name in late]
+
+    def stop(self) -> None:
+        """
+        Stop the server; may be called twice.
+        """
+        self._server.stop()
+
+
+def _finish(
+    staging: Staging,
+    *,
+    has_passed: bool,
+    keep: Callable[[], Path],
+    tell: Callable[[str], None],
+) -> None:
+    try:
+        if has_passed:
+            staging.publish()
+        elif staging.has_new:
+            target = keep()
+            staging.move(target)
+            tell(f"the test failed, so what it recorded was left in {target}")
+    finally:
+        staging.discard()

@@ -1,0 +1,366 @@
+"""
+Recording: what lands where, and what is left of tests that fail or are broken off.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_plugin.projects import HELLO, Project, besides
+
+_ASKS = """
+import pytest
+from wire import ask
+
+@pytest.mark.streamtape{mark}
+def test_asks():
+    for prompt in {prompts!r}:
+        assert ask(prompt)[0] == 200
+    assert {passes}
+"""
+
+
+def _asks(*prompts: str, mark: str = "", passes: bool = True) -> str:
+    return _ASKS.format(mark=mark, prompts=prompts, passes=passes)
+
+
+def _stems(project: Project, folder: str = "test_asks/test_asks") -> list[str]:
+    tapes = (project.path / "cassettes" / folder).glob("*")
+    return sorted(tape.name.rpartition("-")[0] for tape in tapes)
+
+
+def test_a_recording_lands_in_the_folder_of_its_test_and_nothing_else_is_left(
+    project: Project,
+) -> None:
+    project.write(test_asks=_asks("one", "two"))
+    project.record()
+    assert _stems(project) == ["one", "two"]
+    assert project.leftovers() == []
+    assert [path.name for path in (project.path / "cassettes").iterdir()] == [
+        "test_asks"
+    ]
+    assert b"a-secret-key" not in b"".join(project.tapes().values())
+
+
+def test_a_test_that_fails_keeps_its_old_cassettes_and_says_where_the_new_ones_are(
+    project: Project,
+) -> None:
+    project.write(test_asks=_asks("one"))
+    project.record()
+    before = project.tapes()
+    project.write(test_asks=_asks("two", passes=False))
+
+    result = project.run("--streamtape-record")
+
+    result.assert_outcomes(failed=1)
+    assert project.tapes() == before
+    assert project.leftovers() == []
+    (line,) = (line for line in result.outlines if "was left in" in line)
+    assert line.startswith("test_asks.py::test_asks: the test failed, so what it")
+    kept = Path(line.rpartition("was left in ")[2])
+    assert [tape.name.partition("-")[0] for tape in kept.iterdir()] == ["two"]
+
+
+def test_a_test_that_fails_without_having_recorded_leaves_nothing(
+    project: Project,
+) -> None:
+    project.write(test_asks=_asks(passes=False))
+    result = project.run("--streamtape-record")
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*was left in*")
+    assert project.tapes() == {}
+    assert project.leftovers() == []
+
+
+def test_of_new_episodes_a_failing_test_leaves_only_what_is_new(
+    project: Project,
+) -> None:
+    project.write(test_asks=_asks("one"))
+    project.record()
+    before = project.tapes()
+    project.write(test_asks=_asks("one", "two", passes=False))
+    result = project.run("--streamtape-mode=new_episodes")
+    result.assert_outcomes(failed=1)
+    assert project.tapes() == before
+    (line,) = (line for line in result.outlines if "was left in" in line)
+    kept = Path(line.rpartition("was left in ")[2])
+    assert [tape.name.partition("-")[0] for tape in kept.iterdir()] == ["two"]
+
+
+@pytest.mark.parametrize(
+    "how", ["pytest.skip('no')", "pytest.xfail('known')", "pytest.fail('no')"]
+)
+def test_only_a_test_that_has_passed_changes_its_cassettes(
+    project: Project, how: str
+) -> None:
+    project.write(test_asks=_asks("one"))
+    project.record()
+    before = project.tapes()
+    project.write(test_asks=f"{_asks('two')}    {how}\n")
+    project.run("--streamtape-record")
+    assert project.tapes() == before
+    assert project.leftovers() == []
+
+
+def test_all_replaces_the_whole_folder(project: Project) -> None:
+    project.write(test_asks=_asks("one", "two"))
+    project.record()
+    project.write(test_asks=_asks("two", "three"))
+    project.record()
+    assert _stems(project) == ["three", "two"]
+
+
+def test_what_is_no_cassette_stays_in_the_folder(project: Project) -> None:
+    project.write(test_asks=_asks("one"))
+    project.record()
+    folder = project.path / "cassettes/test_asks/test_asks"
+    (folder / "README").write_text("why", encoding="utf-8")
+    (folder / "parts").mkdir()
+    (folder / "parts/picture").write_text("what", encoding="utf-8")
+    for mode in ("all", "new_episodes"):
+        project.write(test_asks=_asks("two", mode))
+        project.record(f"--streamtape-mode={mode}")
+        assert (folder / "README").read_text(encoding="utf-8") == "why"
+        assert (folder / "parts/picture").read_text(encoding="utf-8") == "what"
+    assert project.leftovers() == []
+
+
+def test_all_takes_away_the_folder_of_a_test_that_asks_nothing_any_more(
+    project: Project,
+) -> None:
+    project.write(test_asks=_asks("one"))
+    project.record()
+    project.write(test_asks=_asks())
+    project.record()
+    assert project.tapes() == {}
+
+
+def test_new_episodes_keep_what_there_is_and_add_what_is_new(project: Project) -> None:
+    project.write(test_asks=_asks("one"))
+    project.record()
+    before = project.tapes()
+    project.write(test_asks=_asks("one", "two"))
+    project.run("--streamtape-mode=new_episodes").assert_outcomes(passed=1)
+    assert _stems(project) == ["one", "two"]
+    assert project.tapes().items() > before.items()
+    assert len(project.upstream.requests) == 1
+
+
+def test_once_records_only_where_there_is_nothing(project: Project) -> None:
+    project.write(test_asks=_asks("one", mark="(mode='once')"))
+    project.run().assert_outcomes(passed=1)
+    assert _stems(project) == ["one"]
+    before = project.tapes()
+    project.write(test_asks=_asks("one", "two", mark="(mode='once')"))
+    project.run().assert_outcomes(failed=1)
+    assert project.tapes() == before
+    assert len(project.upstream.requests) == 1
+
+
+def test_passthrough_asks_the_api_and_writes_nothing(project: Project) -> None:
+    project.write(test_asks=_asks("one", mark="(mode='passthrough')"))
+    result = project.run("--streamtape-report")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["LIVE *test_asks.py::test_asks  (1 forwarded)"])
+    assert len(project.upstream.requests) == 1
+    assert not (project.path / "cassettes").exists()
+
+
+def test_a_record_of_the_same_request_twice_makes_two_takes(project: Project) -> None:
+    project.write(test_asks=_asks("one", "one"))
+    project.record()
+    project.run().assert_outcomes(passed=1)
+    assert len(project.tapes()) == 2
+    project.record()
+    assert len(project.tapes()) == 2
+
+
+_SHARING = """
+import pytest
+from wire import ask
+
+pytestmark = pytest.mark.streamtape(cassettes="shared")
+
+def test_one():
+    assert ask("one")[0] == 200
+
+def test_both():
+    assert ask("one")[0] == ask("two")[0] == 200
+"""
+
+
+@pytest.mark.parametrize("mode", ["all", "new_episodes"])
+def test_tests_can_share_a_folder(project: Project, mode: str) -> None:
+    project.write(test_sharing=_SHARING)
+    for _ in range(2):
+        project.record(f"--streamtape-mode={mode}")
+        assert project.folders() == ["shared"]
+        assert set(_stems(project, "shared")) == {"one", "two"}
+        project.run().assert_outcomes(passed=2)
+    assert project.leftovers() == []
+
+
+def test_a_shared_folder_may_have_others_in_it(project: Project) -> None:
+    project.write(test_sharing=_SHARING)
+    project.record()
+    inner = project.path / "cassettes/shared/inner"
+    inner.mkdir()
+    for tape in inner.parent.glob("*.tape"):
+        tape.rename(inner / tape.name)
+    before = project.tapes()
+    for mode in ("new_episodes", "once"):
+        project.run(f"--streamtape-mode={mode}").assert_outcomes(passed=2)
+    assert project.tapes() == before
+    assert project.upstream.requests == []
+
+
+def test_one_test_records_its_part_of_a_shared_folder(project: Project) -> None:
+    project.write(test_sharing=_SHARING)
+    project.record()
+    before = project.tapes()
+    project.record("test_sharing.py::test_one")
+    after = project.tapes()
+    assert after.keys() == before.keys()
+    project.run().assert_outcomes(passed=2)
+
+
+def test_an_api_that_cant_be_reached_leaves_the_old_cassettes(
+    project: Project,
+) -> None:
+    project.write(test_chat=HELLO)
+    project.record()
+    before = project.tapes()
+    project.upstream.stop()
+    result = project.run("--streamtape-record", "--streamtape-report")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["MISS *test_hello  (1 failed)"])
+    assert project.tapes() == before
+
+
+def test_an_answer_that_outlives_its_test_leaves_no_half_folder(
+    project: Project,
+) -> None:
+    project.write(
+        test_slow="""
+            import http.client
+            import threading
+            import pytest
+            import wire
+
+            THREADS = []
+
+            @pytest.mark.streamtape
+            def test_ends(monkeypatch):
+                assert wire.ask("hello")[0] == 200
+                begun = threading.Event()
+
+                class Response(http.client.HTTPResponse):
+                    def begin(self):
+                        super().begin()
+                        begun.set()
+
+                def ask():
+                    try:
+                        wire.ask("slowly" + 100 * " and slowly")
+                    except Exception:
+                        pass
+
+                with monkeypatch.context() as patch:
+                    connection = http.client.HTTPConnection
+                    patch.setattr(connection, "response_class", Response)
+                    THREADS.append(threading.Thread(target=ask))
+                    THREADS[0].start()
+                    begun.wait()
+
+            def test_joins():
+                THREADS[0].join()
+        """
+    )
+    result = project.run("--streamtape-record")
+    result.assert_outcomes(passed=2)
+    assert _stems(project, "test_slow/test_ends") == ["hello"]
+    assert project.leftovers() == []
+
+
+def test_a_folder_that_cant_be_written_to_fails_its_test_with_a_sentence(
+    project: Project,
+) -> None:
+    project.write(test_chat=HELLO)
+    (project.path / "cassettes").write_text("a file", encoding="utf-8")
+    result = project.run("--streamtape-record")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*cassettes/test_chat/test_hello: can't be written*"])
+    assert project.upstream.requests == []
+
+
+_INTERRUPTED = """
+import pytest
+from wire import ask
+
+@pytest.mark.streamtape
+def test_first():
+    assert ask("first")[0] == 200
+
+@pytest.mark.streamtape
+def test_second():
+    ask("second")
+    print("in the middle", flush=True)
+    input()
+"""
+
+
+@pytest.mark.parametrize("earlier", [True, False], ids=["again", "first time"])
+def test_ctrl_c_in_the_middle_leaves_every_folder_whole(
+    project: Project, earlier: bool
+) -> None:
+    if earlier:
+        source = _INTERRUPTED.replace("input()", "pass").replace('"second"', '"old"')
+        project.write(test_stopped=source)
+        project.record()
+    before = project.tapes()
+    project.write(test_stopped=_INTERRUPTED)
+    command = [
+        *(sys.executable, "-m", "pytest", "-s", *besides(), "--streamtape-record"),
+    ]
+    with subprocess.Popen(
+        command,
+        cwd=project.path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if "in the middle" in line:
+                break
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+        assert running.wait() == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in rest
+    after = project.tapes()
+    assert project.leftovers() == []
+    second = "test_stopped/test_second"
+    assert {name: tape for name, tape in after.items() if second in name} == {
+        name: tape for name, tape in before.items() if second in name
+    }
+    assert project.folders() == ["test_stopped/test_first", *([second] * earlier)]
+    assert "test_second: the test failed, so what it recorded was left in" in rest
+
+
+def test_what_a_killed_run_left_is_cleared_away_by_the_next(project: Project) -> None:
+    project.write(test_chat=HELLO)
+    project.record()
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    module = project.path / "cassettes/test_chat"
+    (module / "test_hello").rename(module / f".test_hello.{ended.pid}.old")
+    (module / f".test_hello.{ended.pid}.recording").mkdir()
+    project.run("--streamtape-mode=new_episodes").assert_outcomes(passed=1)
+    assert project.upstream.requests == []
+    assert project.leftovers() == []
+    assert project.folders() == ["test_chat/test_hello"]
