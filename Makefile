@@ -25,7 +25,7 @@ types: $(INSTALLED) ## Check the types
 	$(BIN)/mypy
 
 test: $(INSTALLED) ## Run the tests that need nothing but Python
-	$(BIN)/pytest -m "$(NOT_SLOW)"
+	$(BIN)/pytest -n auto -m "$(NOT_SLOW)"
 
 test-slow: $(INSTALLED) ## Run the long tests and those that need node
 	$(BIN)/pytest -m "(slow or node) and not clients"
