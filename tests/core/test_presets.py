@@ -139,7 +139,7 @@ ELSEWHERE = [
     pytest.param(turn(folder="/home/ann"), id="home-as-folder"),
     pytest.param(turn(folder="/home"), id="folder-around-home"),
     pytest.param(turn(folder="/home/ann/.claude"), id="agent's-own-folder"),
-    pytest.param(turn(config="/root/.claude"), id="other-home"),
+    pytest.param(turn(config="/home/eve/.claude"), id="other-home"),
     pytest.param(turn(config="/tmp/a/proj/home/.claude"), id="home-in-folder"),
     pytest.param(turn(config="/etc/agent"), id="config-elsewhere"),
     pytest.param(
