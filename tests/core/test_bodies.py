@@ -15,13 +15,20 @@ from streamtape.core.bodies import (
     BodyKind,
     decode_body,
     find_parts,
-    parse_json_body,
     read_body,
 )
 from streamtape.core.matching import matched
 from streamtape.core.model import Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction import clean_request
+
+
+def parse_json_body(request: Request) -> object | None:
+    """
+    Return a body that was read as JSON, else None.
+    """
+    kind, value = read_body(request)
+    return value if kind is BodyKind.JSON else None
 
 
 def post(body: bytes, media_type: str | None = "application/json") -> Request:

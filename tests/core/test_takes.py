@@ -58,3 +58,17 @@ def test_reset_begins_again_for_every_key(exhausted: Exhausted) -> None:
     takes.reset()
 
     assert [takes.next(key, 2) for key in ("a", "b")] == [0, 0]
+
+
+@pytest.mark.parametrize("exhausted", Exhausted)
+def test_a_take_that_was_given_back_is_given_again(exhausted: Exhausted) -> None:
+    """Whichever it was: of two takes the first, the last, and what comes behind."""
+    for uses in range(4):
+        takes, others = Takes(exhausted), Takes(exhausted)
+        for each in (takes, others):
+            for _ in range(uses):
+                each.next("key", 2)
+        if takes.next("key", 2) is not None:
+            takes.give_back("key")
+
+        assert takes.next("key", 2) == others.next("key", 2)

@@ -83,14 +83,6 @@ def read_body(request: Request) -> tuple[BodyKind, object]:
         return BodyKind.RAW, _text_or_digest(request.body)
 
 
-def parse_json_body(request: Request) -> object | None:
-    """
-    Return the whole body as a JSON value, or None if it isn't JSON.
-    """
-    kind, value = read_body(request)
-    return value if kind is BodyKind.JSON else None
-
-
 def map_texts(value: Any, change: Callable[[str], str]) -> Any:
     """
     Return a JSON value with each of its strings changed; keys stay.

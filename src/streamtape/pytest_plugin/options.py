@@ -21,7 +21,6 @@ MARKER: Final = "streamtape"
 _MODES: Final = ("none", "once", "new_episodes", "all", "passthrough")
 _ALIASES: Final = {"rewrite": "all"}
 """What others call a mode of ours."""
-_RECORDING: Final = frozenset({"once", "new_episodes", "all", "passthrough"})
 _SETTINGS: Final = (
     *("mode", "speed", "max_gap", "exhausted", "collapse_retries", "upstream"),
     *("ignore", "replace", "headers", "rename_ids", "preset"),
@@ -96,20 +95,6 @@ class Asked:
     settings: Mapping[str, object]
     cassettes: str | None
     """A folder that it shares with others, from the cassettes' folder on; or None."""
-
-    @property
-    def mode(self) -> str:
-        """
-        The record mode.
-        """
-        return str(self.settings["mode"])
-
-    @property
-    def may_record(self) -> bool:
-        """
-        Whether something may go upstream.
-        """
-        return self.mode in _RECORDING
 
 
 def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:

@@ -4,7 +4,6 @@ One run of pytest in one process: its server, its tests and what to tell of them
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +18,6 @@ from streamtape.pytest_plugin.orphans import find_orphans
 from streamtape.pytest_plugin.running import Worker
 from streamtape.pytest_plugin.tape import Tape
 from streamtape.pytest_plugin.verdicts import Verdict, summary_lines
-
-_RECORDING: Final = frozenset({"once", "new_episodes", "all"})
 
 _BROKEN: Final = {
     "error": "can't be answered, because of a damaged cassette or a slow rule",
@@ -75,13 +72,10 @@ class Run:
             folder = folder_of(cassettes, item.path.stem, name_in_module(item.nodeid))
         else:
             folder = cassettes / asked.cassettes
-            _refuse_to_share(asked)
         # Those of an earlier try, if this is another.
         item.user_properties[:] = _without_ours(item.user_properties)
         with usage_errors():
             worker = self._start(temporary)
-            # What can't be is found out before anything is made.
-            worker.policy(asked.settings)
         test: _Test
 
         def keep() -> Path:
@@ -224,12 +218,3 @@ def _unanswered(tape: Tape) -> list[str]:
             requests = "1 request" if count == 1 else f"{count} requests"
             found.append(f"{requests} {why}; the log says more")
     return found
-
-
-def _refuse_to_share(asked: Asked) -> None:
-    if asked.mode in _RECORDING and "PYTEST_XDIST_WORKER" in os.environ:
-        message = (
-            f"streamtape: {asked.cassettes} is shared, and workers of xdist would "
-            "record there at once; record without -n"
-        )
-        pytest.fail(message, pytrace=False)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from streamtape.core.modes import RecordMode
 from streamtape.core.takes import Exhausted
 from streamtape.pytest_plugin.options import Asked, usage_errors
@@ -92,10 +94,13 @@ class Worker:
             keep: Makes a place for what a test recorded that has failed.
             tell: Says something at the end of the run.
         """
-        policy = self.policy(asked.settings)
+        with usage_errors():
+            policy = self.policy(asked.settings)
         staging = None
         if policy.mode in _WRITING:
             is_shared = asked.cassettes is not None
+            if is_shared:
+                _refuse_to_share(folder)
             keeps_old = policy.mode is not RecordMode.ALL
             with usage_errors():
                 staging = begin_staging(
@@ -141,6 +146,15 @@ class Worker:
         Stop the server; may be called twice.
         """
         self._server.stop()
+
+
+def _refuse_to_share(folder: Path) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        message = (
+            f"streamtape: {folder.name} is shared, and workers of xdist would "
+            "record there at once; record without -n"
+        )
+        pytest.fail(message, pytrace=False)
 
 
 def _finish(

@@ -101,7 +101,6 @@ class Exchanges:
                 with contextlib.suppress(CassetteNotFoundError):
                     return await self._answer(asked, question, arrived_ns)
                 # It was taken away, replaced or given its name behind our look.
-                asked.scope.takes.give_back(question.key)
             return await self._refuse(asked, question)
         except (CassetteError, UsageError):
             asked.scope.tally.count("error")
@@ -113,7 +112,11 @@ class Exchanges:
         scope, clean, seen = asked.scope, question.clean, question.seen
         action, path = await self._decide(asked, question)
         if path is not None:
-            return await self._replay(asked, question, path, arrived_ns)
+            try:
+                return await self._replay(asked, question, path, arrived_ns)
+            except CassetteNotFoundError:
+                scope.takes.give_back(question.key)
+                raise
         if action is Action.REFUSE:
             return await self._refuse(asked, question)
         tape = None
