@@ -9,7 +9,7 @@ NOT_SLOW := not slow and not node and not clients
 
 .DEFAULT_GOAL := check
 .PHONY: help check lint types test test-slow clients cover demo cassettes docs docs-check \
-	bench format build clean
+	bench format build clean reliability soak fuzz
 
 check: lint types test docs-check ## All that a change must pass (the default)
 
@@ -32,6 +32,18 @@ test-slow: $(INSTALLED) ## Run the long tests and those that need node
 
 clients: $(INSTALLED) ## Run real clients, installed at their newest versions
 	$(BIN)/pytest -m clients tests/clients
+
+reliability: $(INSTALLED) ## Run every reliability case in its long form (30 minutes)
+	$(BIN)/python scripts/run_reliability.py
+
+soak: $(INSTALLED) ## Ten minutes of mixed load with faults; SOAK_S=60 for less
+	PYTHONPATH=tests $(BIN)/python -m soak
+
+fuzz: $(INSTALLED) ## A million inputs for the readers of cassettes and streams
+	@$(BIN)/python -c "import atheris" 2>/dev/null \
+		|| $(BIN)/pip install --quiet --group fuzz \
+		|| { echo "atheris can't be installed here: it has wheels for Linux only"; exit 1; }
+	$(BIN)/python -m fuzz
 
 cover: $(INSTALLED) ## Run the tests and say what they leave out
 	$(BIN)/coverage run -m pytest -m "$(NOT_SLOW)"
@@ -62,7 +74,7 @@ build: $(INSTALLED) ## Make the sdist and the wheel in dist/
 
 clean: ## Remove everything that these targets made
 	rm -rf $(VENV) dist .coverage .coverage.* .hypothesis .import_linter_cache
-	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .fuzz
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml

@@ -6,7 +6,7 @@ Markdown file the lines between ``<!-- generated: NAME -->`` and ``<!-- end -->`
 are replaced by what the function of that name in REGIONS returns.
 
 With ``--check`` nothing is written: the exit status is 1, after a diff, if
-something would be.
+something would be. It is 1 in any case if a case of reliability lacks its proof.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Final
 
 import click
 
+from proven import find_proofs
+from reliability_page import explain_cases, explain_long_run
 from streamtape.cli import main as streamtape
 from streamtape.core.modes import explain_modes
 from streamtape.settings.table import explain_settings
@@ -30,6 +32,8 @@ CLI_INTRO: Final = "# Command line\n\nGenerated from `--help`: `make docs` write
 HELP_WIDTH: Final = 80
 
 REGIONS: Final[Mapping[str, Callable[[], str]]] = {
+    "cases": lambda: explain_cases(ROOT),
+    "long-run": lambda: explain_long_run(ROOT),
     "modes": explain_modes,
     "settings": explain_settings,
 }
@@ -95,7 +99,10 @@ def main(*, check: bool) -> int:
             print(f"wrote {name}")
     if stale:
         print("The docs are out of date: run `make docs`.", file=sys.stderr)
-    return stale
+    faults = find_proofs(ROOT / "tests").faults
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    return int(bool(stale or faults))
 
 
 if __name__ == "__main__":

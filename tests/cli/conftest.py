@@ -21,3 +21,11 @@ def own_log() -> Iterator[None]:
     ours.handlers[:] = handlers
     ours.setLevel(level)
     ours.propagate = propagates
+
+
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Take away the width of the terminal that the tests were started from.
+    """
+    monkeypatch.delenv("COLUMNS", raising=False)

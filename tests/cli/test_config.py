@@ -32,11 +32,13 @@ FLAGS: list[tuple[str, list[str], Any]] = [
     ("upstream", ["https://api.example"], "https://api.example"),
     ("cassettes", ["elsewhere"], "elsewhere"),
     ("port", ["0"], 0),
+    ("listen", ["0.0.0.0"], "0.0.0.0"),
     ("mode", ["new_episodes"], "new_episodes"),
     ("speed", ["3x"], 3.0),
     ("max_gap", ["0"], 0.0),
     ("exhausted", ["error"], "error"),
     ("collapse_retries", [], True),
+    ("on_disconnect", ["finish"], "finish"),
     ("ignore", ["metadata"], ["metadata"]),
     ("replace", ["a", "b c"], [["a", "b c"]]),
     ("headers", ["accept"], ["accept"]),
@@ -198,6 +200,7 @@ def test_lists_are_flags_said_again() -> None:
     [
         (["--speed", "fast"], "'--speed': expected a speed from 0.001"),
         (["--port", "65536"], "'--port': expected a number from 0 to 65535, got 65536"),
+        (["--listen", "here"], "'--listen': expected an IP address, got 'here'"),
         (["--max-gap", "long"], "'--max-gap': expected a number of seconds from 0 to"),
         (["--mode", "al"], "'--mode': 'al' is not one of 'none', 'once'"),
         (["--ignore", "a["], "'--ignore': 'a[' is no JSON path"),
@@ -205,7 +208,17 @@ def test_lists_are_flags_said_again() -> None:
         (["--headers", "x-api-key"], "'--headers': the value of 'x-api-key' is not"),
         (["--cassettes", ""], "'--cassettes': expected a folder, got ''"),
     ],
-    ids=["speed", "port", "max-gap", "mode", "ignore", "replace", "headers", "empty"],
+    ids=[
+        "speed",
+        "port",
+        "listen",
+        "max-gap",
+        "mode",
+        "ignore",
+        "replace",
+        "headers",
+        "empty",
+    ],
 )
 def test_a_bad_flag_is_refused_by_its_name(args: list[str], said: str) -> None:
     result = run(*args)

@@ -6,6 +6,7 @@ from zlib import crc32
 
 import pytest
 
+from crafting import renumber
 from helpers import every_split
 from streamtape.core.frames import (
     HEAD,
@@ -17,7 +18,6 @@ from streamtape.core.frames import (
     FrameReader,
     FrameWriter,
     find_frame,
-    find_later_frame,
 )
 from streamtape.errors import NotACassetteError, UnsupportedVersionError
 
@@ -32,16 +32,6 @@ def pack(*payloads: bytes) -> list[bytes]:
 def read(*blocks: bytes) -> tuple[list[Frame], FrameReader]:
     reader = FrameReader()
     return [frame for block in blocks for frame in reader.feed(block)], reader
-
-
-def number(packed: bytes, sequence: int) -> bytes:
-    """
-    Give a frame another number and the CRC that goes with it.
-    """
-    size, kind, flags, _, _ = HEAD.unpack_from(packed)
-    payload = packed[HEAD.size :]
-    checked = struct.pack("<IBBH", size, kind, flags, sequence)
-    return HEAD.pack(size, kind, flags, sequence, crc32(checked + payload)) + payload
 
 
 def test_a_frame_is_laid_out_as_the_format_says() -> None:
@@ -126,6 +116,7 @@ def test_a_frame_with_one_wrong_byte_is_a_fault(place: int) -> None:
     assert reader.pending == bytes(broken) + third
 
 
+@pytest.mark.case(23)
 @pytest.mark.parametrize(
     ("order", "got"),
     [
@@ -155,12 +146,13 @@ def test_the_number_of_a_frame_wraps_around() -> None:
     assert reader.fault is None
 
 
+@pytest.mark.case(24)
 @pytest.mark.parametrize(
     "size", [0, MAX_PAYLOAD_BYTES + 1, 2**32 - 1], ids=["zero", "long", "longest"]
 )
 def test_a_length_that_lies_is_a_fault_at_once(size: int) -> None:
     """
-    The reader doesn't wait for 4 GiB that never come, and allocates nothing.
+    The reader doesn't wait for 4 GiB that never come.
     """
     _, reader = read(MAGIC, HEAD.pack(size, 1, 0, 0, 0))
 
@@ -202,12 +194,13 @@ def test_a_payload_that_just_fits_leaves_no_empty_frame(size: int) -> None:
     assert reader.fault is None
 
 
+@pytest.mark.case(29, 30)
 @pytest.mark.parametrize(
     ("start", "message"),
     [
         pytest.param(b"", "the file is empty", id="empty"),
         pytest.param(MAGIC[:5], "it ends after 5 bytes", id="within-the-magic"),
-        pytest.param(b"\x1f\x8b\x08", "it begins with", id="gzip"),
+        pytest.param(b"\x1f\x8b\x08", "gunzip", id="gzip"),
         pytest.param(b"version https://git-lfs.github.com/", "git lfs pull", id="lfs"),
         pytest.param(b"<<<<<<< HEAD\n", "merge conflict", id="conflict"),
         pytest.param(b"\x89STP1\n\x1a\n", "text conversion", id="crlf-to-lf"),
@@ -217,6 +210,9 @@ def test_a_payload_that_just_fits_leaves_no_empty_frame(size: int) -> None:
             b"\xef\xbf\xbdSTP1\n\x1a\n", "text conversion", id="utf8-replaced"
         ),
         pytest.param(b"\tSTP1\r\n\x1a\n", "text conversion", id="seven-bits"),
+        pytest.param(b"\xef\xbb\xbf\xc2\x89STP1\n", "text conversion", id="with-a-bom"),
+        pytest.param(MAGIC.decode("latin-1").encode("utf-16"), "text", id="utf-16"),
+        pytest.param(b"\x89STP\x1b\r\n\x1a\n", r"STP\\x1b", id="esc"),
     ],
 )
 def test_what_is_no_cassette_is_told_by_its_first_bytes(
@@ -232,42 +228,23 @@ def test_what_is_no_cassette_is_told_by_its_first_bytes(
         read_all()
 
 
-def test_a_later_major_version_is_named() -> None:
-    with pytest.raises(UnsupportedVersionError, match="format version 2"):
-        read(b"\x89STP2\r\n\x1a\n" + pack(b"x")[0])
+@pytest.mark.case(28)
+@pytest.mark.parametrize("version", "023456789")
+def test_a_later_major_version_is_named(version: str) -> None:
+    start = MAGIC.replace(b"1", version.encode())
+
+    with pytest.raises(UnsupportedVersionError, match=f"format version {version}"):
+        read(start + pack(b"x")[0])
 
 
 def test_a_frame_is_found_on_its_own() -> None:
     """
     Whatever its number, and only where it begins and is whole.
     """
-    packed = number(pack(b"abc")[0], 77)
+    packed = renumber(pack(b"abc")[0], 77)
 
     assert find_frame(b"xx" + packed, 2) == Frame(1, 0, b"abc", 2)
     assert find_frame(packed, 1) is None
     assert find_frame(packed[:-1]) is None
     assert find_frame(packed[:5]) is None
     assert find_frame(HEAD.pack(0, 1, 0, 0, 0)) is None
-
-
-def test_a_sound_frame_is_found_behind_damage() -> None:
-    junk, packed = b"\0\1\2" * 7, number(pack(b"abc")[0], 77)
-
-    assert find_later_frame(junk + packed + junk) == Frame(1, 0, b"abc", len(junk))
-    assert find_later_frame(junk + packed[:-1]) is None
-    assert find_later_frame(packed) is None
-
-
-def test_a_sound_frame_of_the_largest_size_is_found() -> None:
-    packed = FrameWriter().pack(200, b"x" * MAX_PAYLOAD_BYTES, flags=3)
-
-    assert find_later_frame(b"!" + packed) is not None
-
-
-def test_the_search_for_a_frame_gives_up() -> None:
-    """
-    A tail where every place looks like a long frame is not searched for ever.
-    """
-    tail = struct.pack("<IBBHI", MAX_PAYLOAD_BYTES, 1, 0, 0, 0) * 2_000_000
-
-    assert find_later_frame(tail) is None

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
+from random import Random
 from typing import Any
 
 import pytest
 
 from helpers import every_split
+from planting import KEYS, Planted, in_pieces
+from proofs import Trials
 from streamtape.core.frames import MAGIC
 from streamtape.core.matching import KEY_VERSION
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.records import End, Header
 from streamtape.core.redaction import REDACTED, clean_request
+from streamtape.core.secrets import remember_secret
 from streamtape.core.tape import TapeReader
 
 STREAM = "text/event-stream; charset=utf-8"
@@ -392,3 +397,52 @@ def test_the_sentence_of_an_ending_is_redacted() -> None:
     data = record([], reason=EndReason.UPSTREAM_CUT, detail=f"no {SECRET}")
 
     assert read(data)[1].ending.detail == f"no {REDACTED}"
+
+
+@pytest.mark.case(71, 72)
+def test_whatever_was_written_when_a_recorder_is_killed_holds_no_key(
+    trials: Trials,
+) -> None:
+    """
+    After every event, as nothing that was returned can be taken back; also where the
+    stream is cut within each of them.
+    """
+    dice = Random(13)
+    for name, make in KEYS.items():
+        for _ in range(trials.many(quick=1, long=20)):
+            key = make(dice)
+            # With a digit, as a short one without is taken for a word.
+            seen = "7" + make(dice).secrets[0]
+            remember_secret(seen)
+            keys = [key, Planted(seen, (seen,))]
+            said = "It is " + " and ".join(each.text for each in keys) + "."
+            recording = Recording(clean_request(REQUEST), recorded_at=None)
+            written = recording.begin(response(STREAM))
+            for number, piece in enumerate(in_pieces(said, dice)):
+                event = delta_event(piece)
+                written += recording.feed(event, number)
+                trials.ran += 1
+                trials.leaked += count_shown(written, keys)
+            written += recording.feed(delta_event(f" {key.text}")[:-9], 10_000)
+            written += recording.end(EndReason.UPSTREAM_CUT, 10_001)
+            trials.leaked += count_shown(written, keys)
+            assert (name, trials.leaked, recording.find_kinds()) == (name, 0, [])
+    assert trials.leaked == 0
+
+
+def delta_event(piece: str) -> bytes:
+    delta = {"type": "text_delta", "text": piece}
+    data = {"type": "content_block_delta", "index": 0, "delta": delta}
+    return b"event: content_block_delta\ndata: %b\n\n" % json.dumps(data).encode()
+
+
+def count_shown(written: bytes, keys: list[Planted]) -> int:
+    """
+    Return how many keys are in the bytes of a file or in the texts of its events.
+    """
+    raw = written.decode("latin-1")
+    texts = re.findall(r'"text": ?"((?:[^"\\]|\\.)*)', raw)
+    return sum(
+        key.shown_in("".join(texts), size=8) or key.shown_in(raw, size=8)
+        for key in keys
+    )

@@ -65,6 +65,7 @@ def test_a_value_becomes_what_it_stands_for(
     assert decode_record(kind, value) == expected
 
 
+@pytest.mark.case(25)
 @pytest.mark.parametrize(
     ("kind", "value", "error"),
     [

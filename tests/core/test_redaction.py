@@ -417,3 +417,23 @@ def test_no_secret_reaches_the_bytes_of_a_cassette() -> None:
     for secret in (SECRET, *opaque):
         assert secret.encode() not in packed
     assert packed.count(REDACTED.encode()) >= 15
+
+
+@pytest.mark.case(53)
+@pytest.mark.parametrize("name", ["anthropic-ratelimit- x", "request-id\t", "", "é"])
+def test_a_header_whose_name_is_none_is_not_replayed(name: str) -> None:
+    assert replayed_headers(((name, "1"), ("request-id", "req_1"))) == (
+        ("request-id", "req_1"),
+    )
+
+
+def test_any_text_can_be_cleaned() -> None:
+    """
+    Half of a pair stands for no character, and some others for bytes that are none.
+    """
+    for half in ("\ud800", "\udcff"):
+        cleaned = clean_text(f"a {half} b {SECRET}")
+
+        assert cleaned.startswith("a ")
+        assert cleaned.endswith(f" b {REDACTED}")
+        assert cleaned.encode()

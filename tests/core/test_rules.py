@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,6 +37,7 @@ BODY: dict[str, Any] = {
 }
 
 CATASTROPHIC = "(a|aa)+$"
+NESTED = "(a+)+$"
 
 
 def post(body: object, target: str = "/v1/messages") -> Request:
@@ -295,6 +298,7 @@ def test_every_string_of_a_value_is_changed_once(value: Any) -> None:
     assert map_texts(changed, lambda text: text[:-1]) == {"k": value}
 
 
+@pytest.mark.case(80)
 def test_a_pattern_that_takes_too_long_ends_in_an_error_that_names_it() -> None:
     rules = Rules(replace=(("x", "y"), (CATASTROPHIC, "b")))
     request = post({"messages": [{"role": "user", "content": "a" * 60 + "!"}]})
@@ -304,6 +308,53 @@ def test_a_pattern_that_takes_too_long_ends_in_an_error_that_names_it() -> None:
 
     assert f"replace: {CATASTROPHIC!r} takes longer than" in str(caught.value)
     assert "61 characters" in str(caught.value)
+
+
+@pytest.mark.case(80)
+def test_nested_repeats_are_bounded_whatever_the_length_of_the_text() -> None:
+    short = "a" * 27 + "!"
+
+    assert replace_texts(short, [(NESTED, "b")]) == short
+    with pytest.raises(UsageError, match="takes longer than"):
+        replace_texts("a" * 100_000 + "!", [(NESTED, "b")])
+
+
+@pytest.mark.case(80)
+def test_many_texts_that_each_take_a_little_are_bounded_together() -> None:
+    """
+    Every look at the clock finds that 10 ms have passed.
+    """
+    times_ns = itertools.count(step=10_000_000)
+    rules = Rules(replace=(("a", "b"),), headers=("accept",), cpu_ns=times_ns.__next__)
+    texts = ["a"] * 20
+
+    def asked(texts: list[str]) -> Request:
+        query = "&".join(f"{number}=a" for number in range(20))
+        return replace(post(texts, f"/v1/messages?{query}"), headers=(("accept", "a"),))
+
+    assert matched(asked(texts), rules).body == ["b"] * 20
+    assert matched(asked(texts), rules).headers == {"accept": "b"}
+    with pytest.raises(UsageError) as caught:
+        request_key(asked(texts * 2), rules)
+
+    assert "the patterns take longer than 0.5 s on the texts of one" in str(
+        caught.value
+    )
+
+
+def test_a_long_text_may_take_as_long_as_a_linear_pattern_needs() -> None:
+    """
+    Every look at the clock finds that a second has passed.
+    """
+    times_ns = itertools.count(step=1_000_000_000)
+    rules = Rules(replace=(("x", "y"),), cpu_ns=times_ns.__next__)
+
+    assert matched(post(["a" * 5_000_000] * 2), rules).body == ["a" * 5_000_000] * 2
+
+
+def test_rules_are_equal_whoever_tells_the_time() -> None:
+    assert Rules(cpu_ns=lambda: 0) == Rules()
+    assert hash(Rules(cpu_ns=lambda: 0)) == hash(Rules())
 
 
 @pytest.mark.parametrize(

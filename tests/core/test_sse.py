@@ -24,6 +24,7 @@ def cut(chunks: list[bytes]) -> tuple[list[bytes], bytes]:
     return events, splitter.rest
 
 
+@pytest.mark.case(37)
 @pytest.mark.parametrize(
     ("events", "rest"),
     [
@@ -66,6 +67,7 @@ def test_a_stream_is_cut_at_blank_lines_however_it_comes(
         assert cut(chunks) == (events, rest), chunks
 
 
+@pytest.mark.case(37)
 @given(
     st.lists(
         st.sampled_from(
@@ -113,6 +115,7 @@ def test_an_event_is_given_back_with_the_chunk_that_ends_it() -> None:
     assert splitter.rest == b""
 
 
+@pytest.mark.case(37)
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -254,3 +257,14 @@ def test_an_event_is_written_as_the_api_writes_it() -> None:
     The name stands first, a space follows each colon, and LF ends each line.
     """
     assert encode_event("{}", name="ping") == b"event: ping\ndata: {}\n\n"
+
+
+@pytest.mark.case(37)
+def test_an_event_that_never_ends_is_given_back_in_pieces() -> None:
+    stream = b"data: " + b"x" * 25 + b"\n\ndata: y\n\n" + b"data: " + b"z" * 25
+    for chunks in every_split(stream):
+        splitter = EventSplitter(longest_bytes=10)
+        events = [event for chunk in chunks for event in splitter.feed(chunk)]
+        assert max(map(len, events)) == 10
+        assert len(splitter.rest) <= 10
+        assert b"".join([*events, splitter.rest]) == stream

@@ -88,6 +88,13 @@ class Program:
         self.finish()
 
     @property
+    def pid(self) -> int:
+        """
+        Its number, to look at what it uses.
+        """
+        return self._process.pid
+
+    @property
     def base_url(self) -> str:
         """
         The address that it tells; waits until it does.
@@ -119,11 +126,11 @@ class Program:
         """
         os.killpg(self._process.pid, number)
 
-    def finish(self) -> Finished:
+    def finish(self, *, within_s: float = PATIENCE_S) -> Finished:
         """
         Wait for its end, which must not be one for developers to read.
         """
-        status = self._process.wait(PATIENCE_S)
+        status = self._process.wait(within_s)
         stdout, stderr = self._stdout.rest(), self._stderr.rest()
         assert "Traceback" not in stderr
         return Finished(status=status, stdout=stdout, stderr=stderr)

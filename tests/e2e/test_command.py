@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from e2e.processes import Program, run
+from e2e.processes import COMMAND, PATIENCE_S, Program, run
 from e2e.wire import ask
 from streamtape.server.serve import DUMMY_KEY
 
@@ -149,3 +150,20 @@ def test_a_request_to_end_is_handed_to_the_command(tmp_path: Path) -> None:
         end = program.finish()
 
     assert (end.status, end.stdout) == (6, "ready\ntidied\n")
+
+
+def test_log_lines_that_nobody_reads_hold_nobody_up() -> None:
+    command = [*COMMAND, "replay", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as replay:
+        assert replay.stderr is not None
+        base_url, _, _ = replay.stderr.readline().partition(" ")
+        # More than a pipe holds on any system, a line for each.
+        target = "//" + "x" * 3000
+        statuses = {
+            ask(base_url, method="GET", target=target).status for _ in range(150)
+        }
+        replay.send_signal(signal.SIGINT)
+        _, said = replay.communicate(timeout=PATIENCE_S)
+
+    assert statuses == {400}
+    assert 10 <= said.count("refused:") < 150

@@ -5,6 +5,7 @@ However an answer breaks off, its recording and its replay break off alike.
 from __future__ import annotations
 
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -60,72 +61,84 @@ RESET = ReplyEnding.RESET
             raw_reply(MIDWAY, ending=CUT),
             Ending.CLOSED,
             "upstream_cut",
+            marks=pytest.mark.case(38),
             id="closed-within-an-event",
         ),
         pytest.param(
             raw_reply(BETWEEN, ending=CUT),
             Ending.CLOSED,
             "upstream_cut",
+            marks=pytest.mark.case(38),
             id="closed-between-events",
         ),
         pytest.param(
             raw_reply(BODY, ending=CUT),
             Ending.CLOSED,
             "upstream_cut",
+            marks=pytest.mark.case(38),
             id="closed-behind-the-last-event",
         ),
         pytest.param(
             raw_reply([], ending=CUT),
             Ending.CLOSED,
             "upstream_cut",
+            marks=pytest.mark.case(38),
             id="closed-behind-the-head",
         ),
         pytest.param(
             raw_reply(MIDWAY, ending=CUT, framing=Framing.LENGTH),
             Ending.CLOSED,
             "upstream_cut",
+            marks=pytest.mark.case(38),
             id="shorter-than-its-length",
         ),
         pytest.param(
             raw_reply(MIDWAY, ending=CUT, framing=Framing.CLOSE),
             Ending.WHOLE,
             "upstream_eof",
+            marks=pytest.mark.case(42),
             id="closed-without-a-framing",
         ),
         pytest.param(
             raw_reply(MIDWAY, ending=RESET),
             Ending.RESET,
             "upstream_reset",
+            marks=pytest.mark.case(39),
             id="reset-within-an-event",
         ),
         pytest.param(
             raw_reply([], ending=RESET),
             Ending.RESET,
             "upstream_reset",
+            marks=pytest.mark.case(39),
             id="reset-behind-the-head",
         ),
         pytest.param(
             raw_reply(MIDWAY, ending=RESET, framing=Framing.LENGTH),
             Ending.RESET,
             "upstream_reset",
+            marks=pytest.mark.case(39),
             id="reset-before-its-length",
         ),
         pytest.param(
             raw_reply(MIDWAY, ending=RESET, framing=Framing.CLOSE),
             Ending.RESET,
             "upstream_reset",
+            marks=pytest.mark.case(39),
             id="reset-without-a-framing",
         ),
         pytest.param(
             raw_reply(b'{"a": ', ending=CUT, content_type="application/json"),
             Ending.CLOSED,
             "upstream_cut",
+            marks=pytest.mark.case(38),
             id="json-closed",
         ),
         pytest.param(
             raw_reply(MIDWAY, ending=CUT, status=529),
             Ending.CLOSED,
             "upstream_cut",
+            marks=pytest.mark.case(38),
             id="an-error-closed",
         ),
     ],
@@ -145,6 +158,49 @@ def test_a_break_is_the_same_break(
     assert (cassette.body, cassette.ending.reason) == (reply.body, reason)
 
 
+@pytest.mark.case(40)
+@pytest.mark.parametrize("by_reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize(
+    ("sent", "body"),
+    [
+        pytest.param(b"100\r\n" + BETWEEN[:50], BETWEEN[:50], id="in-its-data"),
+        pytest.param(chunk(BETWEEN)[:-1], BETWEEN, id="in-its-last-line-break"),
+        pytest.param(chunk(BETWEEN) + b"1", BETWEEN, id="in-the-size-of-the-next"),
+        pytest.param(chunk(BETWEEN) + b"0\r\n", BETWEEN, id="in-the-last-chunk"),
+    ],
+)
+def test_a_cut_within_a_chunk_breaks_the_answer(
+    sent: bytes, body: bytes, by_reset: bool, tmp_path: Path
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as upstream,
+        streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
+        connect(recording.base_url) as client,
+    ):
+        client.sendall(raw_post(recording.base_url))
+        served, _ = upstream.accept()
+        with served:
+            served.recv(1 << 16)
+            served.sendall(CHUNKED_HEAD + sent)
+            received = b""
+            while body not in received:
+                received += client.recv(1 << 16)
+            if by_reset:
+                linger = struct.pack("ii", 1, 0)
+                served.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        recorded = read_answer(client, received)
+    with streamtape.replay(tmp_path, speed="instant") as replay:
+        replayed = post(replay.base_url)
+
+    ending = Ending.RESET if by_reset else Ending.CLOSED
+    for answer in (recorded, replayed):
+        assert (answer.body, answer.ending) == (body, ending)
+    (cassette,) = read_library(tmp_path)
+    reason = "upstream_reset" if by_reset else "upstream_cut"
+    assert (cassette.body, cassette.ending.reason) == (body, reason)
+
+
+@pytest.mark.case(41)
 def test_framing_that_makes_no_sense_breaks_the_answer(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as upstream,
@@ -178,6 +234,7 @@ def record_impatiently(reply: Reply, folder: Path) -> Answer:
             return post(recording.base_url)
 
 
+@pytest.mark.case(43)
 def test_a_stream_that_stalls_is_given_up_and_breaks_again(tmp_path: Path) -> None:
     reply = raw_reply(MIDWAY, ending=ReplyEnding.STALL)
 

@@ -162,6 +162,7 @@ def test_a_foreign_host_is_refused(
     assert upstream.requests == []
 
 
+@pytest.mark.case(63)
 def test_a_body_over_the_limit_is_refused(
     proxy: RunningServer, upstream: FakeUpstream
 ) -> None:

@@ -71,6 +71,36 @@ def test_a_client_that_asks_before_it_sends_its_body_is_told_to(
     assert (seen.body, seen.header("expect")) == (BODY.encode(), None)
 
 
+def test_a_client_that_asks_first_is_not_told_to_send_too_much(
+    proxy: RunningServer, upstream: FakeUpstream
+) -> None:
+    sent = raw_request(
+        proxy.base_url,
+        "POST /v1/messages HTTP/1.1",
+        "Content-Length: 10001",
+        "Expect: 100-continue",
+    )
+    with connect(proxy.base_url) as client:
+        client.sendall(sent)
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
+    assert upstream.requests == []
+
+
+def test_a_client_of_http_1_0_is_not_told_to_go_on(
+    proxy: RunningServer, upstream: FakeUpstream
+) -> None:
+    sent = raw_request(
+        proxy.base_url,
+        "POST /v1/messages HTTP/1.0",
+        f"Content-Length: {len(BODY)}",
+        "Expect: 100-continue",
+        body=BODY,
+    )
+
+    assert ask_raw(proxy.base_url, sent).status == 200
+    assert len(upstream.requests) == 1
+
+
 def test_a_client_of_http_1_0_gets_a_body_without_chunks(
     proxy: RunningServer, upstream: FakeUpstream
 ) -> None:

@@ -18,7 +18,7 @@ from e2e.wire import Ending, ask, connect
 from streamtape import open as read_cassette
 from streamtape.core.model import EndReason
 from streamtape.errors import CassetteError
-from streamtape.testing import INSTANT, FakeUpstream, Reply
+from streamtape.testing import INSTANT, FakeUpstream, Reply, stream_reply, text
 
 PROMPT = f"My key is {KEY}; keep it."
 
@@ -78,6 +78,7 @@ def count_events(folder: Path) -> int:
         return -1
 
 
+@pytest.mark.case(13)
 def test_a_killed_recording_is_listed_as_torn(killed: Killed) -> None:
     end = run("ls", "--json", "--cassettes", killed.folder)
 
@@ -87,6 +88,7 @@ def test_a_killed_recording_is_listed_as_torn(killed: Killed) -> None:
     assert listed["events"] == len(killed.seen)
 
 
+@pytest.mark.case(13)
 def test_a_killed_recording_plays_up_to_its_end_and_breaks(killed: Killed) -> None:
     with start_replay(killed.folder) as replay:
         answer = ask(replay.base_url, body=body(PROMPT))
@@ -102,7 +104,7 @@ def test_a_recorder_works_beside_what_a_killed_one_left(killed: Killed) -> None:
     left = part.read_bytes()
 
     with (
-        FakeUpstream(profile=INSTANT) as upstream,
+        FakeUpstream([stream_reply(text("Kept."), profile=INSTANT)]) as upstream,
         start_recorder(upstream.url, killed.folder) as recorder,
     ):
         recorded = ask(recorder.base_url, body=body(PROMPT))

@@ -24,9 +24,9 @@ from streamtape.testing import (
 )
 
 
-def redirect_to(location: str) -> Reply:
+def redirect_to(location: str, status: int = 307) -> Reply:
     return raw_reply(
-        [], status=307, content_type=None, headers=(("Location", location),)
+        [], status=status, content_type=None, headers=(("Location", location),)
     )
 
 
@@ -39,6 +39,7 @@ def create(base_url: str) -> object:
         )
 
 
+@pytest.mark.case(51)
 @pytest.mark.parametrize("prefix", ["", "/api"])
 @pytest.mark.parametrize("is_absolute", [False, True])
 def test_a_redirect_within_the_upstream_is_followed_through_the_proxy(
@@ -67,23 +68,29 @@ def test_a_redirect_within_the_upstream_is_followed_through_the_proxy(
     ]
 
 
+@pytest.mark.case(51)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_elsewhere_is_passed_on_and_not_replayed(
-    tmp_path: Path,
+    status: int, tmp_path: Path
 ) -> None:
     """
-    A replay sends no client to another host, whatever the cassette says.
+    The proxy takes no key there, and a replay sends no client to another host,
+    whatever the cassette says.
     """
-    elsewhere = "https://example.com/v1/messages"
-    with (
-        FakeUpstream([redirect_to(elsewhere)]) as upstream,
-        streamtape.record(tmp_path, upstream=upstream.url) as recording,
-    ):
-        recorded = ask(recording.base_url)
+    with FakeUpstream([json_reply({})]) as other:
+        elsewhere = f"{other.url}/v1/messages"
+        with (
+            FakeUpstream([redirect_to(elsewhere, status)]) as upstream,
+            streamtape.record(tmp_path, upstream=upstream.url) as recording,
+        ):
+            recorded = ask(recording.base_url, headers=(("x-api-key", "a key"),))
+    assert other.requests == []
+    assert len(upstream.requests) == 1
     with streamtape.replay(tmp_path, speed="instant") as replay:
         replayed = ask(replay.base_url)
 
-    assert (recorded.status, recorded.header("location")) == (307, elsewhere)
-    assert (replayed.status, replayed.header("location")) == (307, None)
+    assert (recorded.status, recorded.header("location")) == (status, elsewhere)
+    assert (replayed.status, replayed.header("location")) == (status, None)
     (cassette,) = read_library(tmp_path)
     assert cassette.response is not None
-    assert "example.com" not in str(cassette.response.headers)
+    assert elsewhere not in str(cassette.response.headers)

@@ -67,6 +67,7 @@ def stream(client: anthropic.Anthropic) -> object:
         return events.get_final_message()
 
 
+@pytest.mark.case(45)
 @pytest.mark.parametrize("call", [create, stream])
 @pytest.mark.parametrize(
     ("reply", "expected"),
@@ -125,9 +126,11 @@ def test_an_error_is_the_same_exception(
     assert runs.straight[0] is expected
     assert runs.recorded == runs.straight
     assert runs.replayed == runs.straight
+    assert len(runs.requests) == 1
     assert runs.counts == {"replayed": 1}
 
 
+@pytest.mark.case(44)
 @pytest.mark.parametrize("name", ["error-midway", "error-first"])
 def test_an_error_in_the_stream_is_the_same_exception(
     name: str, tmp_path: Path
@@ -249,6 +252,7 @@ def test_an_upstream_that_is_not_there_is_retried_by_the_sdk(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.case(56)
 def test_a_client_that_leaves_its_loop_is_recorded_as_such(tmp_path: Path) -> None:
     """
     The next call of the same client works, and a replay has what it took.

@@ -4,16 +4,16 @@ Ctrl-C and a request to end: what runs breaks off visibly, what came is kept.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from e2e.listening import Listening, keep_slow_answer, stalling_reply
+from e2e.listening import Listening, body, keep_slow_answer, stalling_reply
 from e2e.processes import (
     COMMAND,
     PATIENCE_S,
@@ -23,9 +23,11 @@ from e2e.processes import (
     start_replay,
     wait_until,
 )
+from e2e.wire import ask, authority, connect
 from streamtape import open as read_cassette
 from streamtape.core.model import EndReason
-from streamtape.testing import FakeUpstream
+from streamtape.library.reader import read_end
+from streamtape.testing import FakeUpstream, Reply, raw_reply
 
 STRIKE = """
 import signal, sys, threading
@@ -42,9 +44,25 @@ main(sys.argv[2:])
 """The program, with a thread that gets a signal once somebody opens a fifo."""
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"]
-)
+STOP_S = 15.0
+"""How long a stop may take at most."""
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def check_kept(folder: Path, seen: list[bytes]) -> None:
+    """
+    Check that a recording that was stopped has all that its client saw.
+    """
+    [path] = folder.iterdir()
+    part = read_cassette(path)
+    assert path.suffix == ".part"
+    assert [event.raw for event in part.events] == seen
+    assert part.ending.reason is EndReason.SHUTDOWN
+
+
+@pytest.mark.case(2, 3)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_signal_in_mid_stream_breaks_the_stream_and_keeps_what_came(
     number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -56,15 +74,99 @@ def test_a_signal_in_mid_stream_breaks_the_stream_and_keeps_what_came(
         seen = client.take(8)
         recorder.send(number)
         rest, is_whole = client.rest()
-        end = recorder.finish()
+        end = recorder.finish(within_s=STOP_S)
 
     assert (rest, is_whole) == ([], False)
     assert end.status == 0
-    [path] = tmp_path.iterdir()
-    part = read_cassette(path)
-    assert path.suffix == ".part"
-    assert [event.raw for event in part.events] == seen
-    assert part.ending.reason is EndReason.SHUTDOWN
+    check_kept(tmp_path, seen)
+
+
+@pytest.mark.case(2, 3)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_to_all_ends_a_command_and_keeps_what_came(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    command = ("sh", "-c", "echo ready; exec sleep 600")
+    with (
+        FakeUpstream([stalling_reply(events=8)]) as upstream,
+        Program(
+            *("record", "--upstream", upstream.url, "--cassettes", tmp_path),
+            *("--port", "0", "--", *command),
+        ) as recorder,
+        Listening(recorder.base_url, "hello") as client,
+    ):
+        recorder.wait_for_output("ready")
+        seen = client.take(8)
+        recorder.send_to_group(number)
+        rest, is_whole = client.rest()
+        end = recorder.finish(within_s=STOP_S)
+
+    assert (rest, is_whole) == ([], False)
+    assert end.status == 128 + number
+    check_kept(tmp_path, seen)
+
+
+@pytest.mark.case(2)
+@pytest.mark.slow
+def test_a_command_that_does_not_end_when_it_is_asked_to_is_killed(
+    tmp_path: Path,
+) -> None:
+    command = ("sh", "-c", "trap '' TERM; echo ready; while :; do read line; done")
+    with (
+        FakeUpstream([stalling_reply(events=8)]) as upstream,
+        Program(
+            *("record", "--upstream", upstream.url, "--cassettes", tmp_path),
+            *("--port", "0", "--", *command),
+        ) as recorder,
+        Listening(recorder.base_url, "hello") as client,
+    ):
+        recorder.wait_for_output("ready")
+        seen = client.take(8)
+        recorder.send(signal.SIGTERM)
+        end = recorder.finish(within_s=STOP_S)
+
+    assert end.status == 128 + signal.SIGKILL
+    check_kept(tmp_path, seen)
+
+
+@pytest.mark.case(2)
+def test_a_stop_waits_for_no_client_and_no_upstream(tmp_path: Path) -> None:
+    """
+    One has sent half a head, one half a body, one doesn't read, one has asked
+    nothing, and one waits for an answer that doesn't begin.
+    """
+    asked = body("hello")
+    head = f"POST /v1/messages HTTP/1.1\r\nContent-Length: {len(asked)}\r\nHost: "
+    large = raw_reply(b"data: " + b"x" * (1 << 23) + b"\n\n")
+    never = Reply(head_offset_ns=3600 * 10**9)
+    with (
+        FakeUpstream([large, never]) as upstream,
+        start_recorder(upstream.url, tmp_path) as recorder,
+        contextlib.ExitStack() as stack,
+    ):
+        whole = f"{head}{authority(recorder.base_url)}\r\n\r\n".encode() + asked
+        sent = [whole, whole, whole[:20], whole[:-5], b""]
+        for data in sent:
+            connection = stack.enter_context(connect(recorder.base_url))
+            connection.sendall(data)
+        wait_until(lambda: len(upstream.requests) == 2, "two have asked upstream")
+        recorder.send(signal.SIGTERM)
+        end = recorder.finish(within_s=STOP_S)
+
+    assert end.status == 0
+
+
+def test_a_program_that_is_to_outlive_its_terminal_does(tmp_path: Path) -> None:
+    with Program(
+        *("replay", "--cassettes", tmp_path, "--port", "0"),
+        program=("nohup", *COMMAND),
+    ) as replay:
+        base_url = replay.base_url
+        replay.send(signal.SIGHUP)
+        answer = ask(base_url, method="GET", target="/_streamtape/health")
+        end = replay.stop()
+
+    assert (answer.status, end.status) == (200, 0)
 
 
 def test_a_signal_ends_a_replay_that_waits(tmp_path: Path) -> None:
@@ -96,23 +198,44 @@ def test_a_signal_that_another_thread_gets_ends_it_too(tmp_path: Path) -> None:
     assert end.status == 0
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+@pytest.mark.case(3)
+def test_a_second_signal_ends_it_at_once_and_loses_nothing(tmp_path: Path) -> None:
     """The end is held up here by whoever should read stderr and doesn't."""
     read_end, write_end = os.pipe()
-    command = [*COMMAND, "replay", "--cassettes", str(tmp_path), "--port", "0"]
     with (
-        subprocess.Popen(command, stderr=write_end, env=plain_environment()) as replay,
+        FakeUpstream([stalling_reply(events=8)]) as upstream,
+        subprocess.Popen(
+            [
+                *(*COMMAND, "record", "--upstream", upstream.url),
+                *("--cassettes", str(tmp_path), "--port", "0"),
+            ],
+            stderr=write_end,
+            env=plain_environment(),
+        ) as recorder,
         os.fdopen(read_end, encoding="utf-8") as stderr,
     ):
-        address = stderr.readline().split()[0].removeprefix("http://")
+        base_url = stderr.readline().split()[0]
         assert "Ctrl-C" in stderr.readline()
-        fill(write_end)
-        replay.send_signal(signal.SIGINT)
-        wait_until(lambda: is_refused(address), "it takes no connections")
-        replay.send_signal(signal.SIGINT)
-        status = replay.wait(PATIENCE_S)
+        with Listening(base_url, "hello") as client:
+            seen = client.take(8)
+            fill(write_end)
+            recorder.send_signal(signal.SIGINT)
+            wait_until(lambda: is_ended(tmp_path), "the recording has its end")
+            recorder.send_signal(signal.SIGINT)
+            status = recorder.wait(PATIENCE_S)
+            assert client.rest() == ([], False)
 
     assert status == -signal.SIGINT
+    check_kept(tmp_path, seen)
+
+
+def test_ctrl_c_ends_the_demo_with_a_sentence() -> None:
+    with Program("demo") as demo:
+        demo.wait_for_output("Recording")
+        demo.send(signal.SIGINT)
+        end = demo.finish()
+
+    assert (end.status, end.stderr) == (128 + signal.SIGINT, "Stopped.\n")
 
 
 def fill(descriptor: int) -> None:
@@ -128,15 +251,8 @@ def fill(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def is_refused(address: str) -> bool:
+def is_ended(folder: Path) -> bool:
     """
-    Whether nobody listens there.
+    Whether the only recording has its last record.
     """
-    host, _, port = address.partition(":")
-    try:
-        socket.create_connection((host, int(port))).close()
-    except ConnectionRefusedError:
-        return True
-    except ConnectionResetError:
-        return False
-    return False
+    return any(read_end(path) is not None for path in folder.iterdir())

@@ -51,6 +51,7 @@ def send_until_full(upstream: socket.socket) -> int:
     pytest.fail("everything is taken although nobody reads")
 
 
+@pytest.mark.case(57)
 def test_a_client_that_does_not_read_stops_the_upstream(tmp_path: Path) -> None:
     """
     The proxy doesn't take what it can't hand on; and it can be stopped.
@@ -72,6 +73,7 @@ def test_a_client_that_does_not_read_stops_the_upstream(tmp_path: Path) -> None:
     assert streamtape.open(part).ending.reason == "shutdown"
 
 
+@pytest.mark.case(57)
 def test_a_client_that_reads_late_gets_everything(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as upstream,
@@ -93,6 +95,7 @@ def test_a_client_that_reads_late_gets_everything(tmp_path: Path) -> None:
     assert cassette.body == answer.body
 
 
+@pytest.mark.case(57)
 def test_a_replay_waits_for_a_client_that_reads_late(tmp_path: Path) -> None:
     """
     Another client is answered in the meantime.

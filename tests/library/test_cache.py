@@ -5,13 +5,14 @@ Which files a replay reads, and how often; a changed one is read again.
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from streamtape.core.model import EndReason, Part
 from streamtape.errors import CassetteNotFoundError, DamagedCassetteError
-from streamtape.library.cache import CassetteCache
+from streamtape.library.cache import CassetteCache, Playable
 from taping import write_tape
 
 EVENT = b"event: ping\ndata: {}\n\n"
@@ -24,8 +25,14 @@ def much_later() -> int:
     return 2**62
 
 
+def opened(cache: CassetteCache, path: Path) -> AbstractContextManager[Playable]:
+    if cache.is_long(path):
+        cache.verify(path)
+    return cache.open(path)
+
+
 def played(cache: CassetteCache, path: Path) -> list[Part]:
-    with cache.open(path) as cassette:
+    with opened(cache, path) as cassette:
         return list(cassette.parts())
 
 
@@ -36,7 +43,7 @@ def test_a_cassette_is_played_whole_each_time(tmp_path: Path, padding: int) -> N
     cache = CassetteCache(much_later)
 
     for _ in range(2):
-        with cache.open(path) as cassette:
+        with opened(cache, path) as cassette:
             parts = list(cassette.parts())
 
             assert b"".join(part.raw for part in parts) == EVENT + large
@@ -44,6 +51,7 @@ def test_a_cassette_is_played_whole_each_time(tmp_path: Path, padding: int) -> N
             assert cassette.ending.reason is EndReason.COMPLETE
 
 
+@pytest.mark.case(32)
 @pytest.mark.parametrize("padding", [0, 2_000_000], ids=["kept", "read-as-played"])
 def test_a_cassette_that_was_replaced_is_read_again(
     tmp_path: Path, padding: int
@@ -75,7 +83,7 @@ def test_a_file_that_was_changed_just_now_is_not_relied_on(
     os.utime(path, ns=(changed_ns, changed_ns))
 
     with pytest.raises(DamagedCassetteError):
-        cache.open(path)
+        opened(cache, path)
 
 
 @pytest.mark.parametrize("padding", [0, 2_000_000], ids=["kept", "read-as-played"])
@@ -89,7 +97,7 @@ def test_damage_is_found_before_anything_is_played(
     path.write_bytes(data)
 
     with pytest.raises(DamagedCassetteError):
-        CassetteCache().open(path)
+        opened(CassetteCache(), path)
 
 
 def test_memory_is_bounded_and_the_oldest_leave_it(tmp_path: Path) -> None:
@@ -103,6 +111,28 @@ def test_memory_is_bounded_and_the_oldest_leave_it(tmp_path: Path) -> None:
     assert cache.kept_bytes <= 64 * 1024 * 1024
     assert cache.kept_bytes >= 60 * 1024 * 1024
     assert all(played(cache, path) for path in paths)
+
+
+def test_a_long_file_is_verified_once(tmp_path: Path) -> None:
+    path = write_tape(tmp_path, [(300, EVENT + b": " + b"x" * 2_000_000 + b"\n\n")])
+    cache = CassetteCache(much_later)
+
+    assert cache.is_long(path)
+    played(cache, path)
+    assert not cache.is_long(path)
+    path.touch()
+    assert cache.is_long(path)
+
+
+def test_many_small_parts_count_for_more_than_their_file(tmp_path: Path) -> None:
+    """
+    Each is an object of its own, which takes more than a few bytes.
+    """
+    path = write_tape(tmp_path, [(300, EVENT)] * 1000)
+    cache = CassetteCache(much_later)
+    played(cache, path)
+
+    assert cache.kept_bytes >= path.stat().st_size + 1000 * 150
 
 
 def test_a_file_that_is_gone_is_told(tmp_path: Path) -> None:

@@ -224,6 +224,7 @@ def test_a_file_that_is_no_cassette_is_left_out_and_said(
     assert f"left out: {junk}: " in caplog.text
 
 
+@pytest.mark.case(31)
 def test_odd_things_in_a_folder_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -238,12 +239,16 @@ def test_odd_things_in_a_folder_are_left_out(
     (library.folder / "folder.tape").mkdir()
     (library.folder / "notes.txt").write_text("not looked at")
     (library.folder / "esc\x1b[31m\n.tape").write_text("junk")
+    (library.folder / "loop.tape").symlink_to("loop.tape")
+    (library.folder / os.fsdecode(b"no text \xff.tape")).write_text("junk")
 
     library.refresh()
 
     assert library.takes(HELLO_KEY) == [path]
     assert library.takes(BYE_KEY) == []
-    assert len(caplog.records) == 3
+    assert len(caplog.records) == 5
+    assert r"no text \udcff.tape" in caplog.text
+    caplog.text.encode()
 
 
 def test_the_part_of_a_killed_recorder_stands_in(tmp_path: Path) -> None:
@@ -264,6 +269,7 @@ def test_the_part_of_a_killed_recorder_stands_in(tmp_path: Path) -> None:
     assert not library.is_empty
 
 
+@pytest.mark.case(13)
 def test_a_part_that_is_being_recorded_is_not_used(tmp_path: Path) -> None:
     """
     Not before its recorder is gone.
@@ -438,6 +444,7 @@ def test_an_entry_is_read_off_its_name(
     assert Library(tmp_path).entries()[0].is_part is is_part
 
 
+@pytest.mark.case(11, 12)
 def test_twenty_recorders_share_a_folder(tmp_path: Path) -> None:
     """
     Half of them one library: no answer is lost, none is written over.

@@ -35,6 +35,7 @@ def as_tuples(pairs: list[list[str]]) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, value in pairs)
 
 
+@pytest.mark.case(33)
 def test_the_set_is_there() -> None:
     """
     The tests below are not passed for want of files.
@@ -52,6 +53,7 @@ def test_the_set_is_there() -> None:
     }
 
 
+@pytest.mark.case(28, 33)
 @pytest.mark.parametrize("tape", TAPES, ids=name)
 def test_a_golden_cassette_is_read_as_ever(tape: Path) -> None:
     expected = expectation(tape)
@@ -87,6 +89,7 @@ def test_a_golden_cassette_is_read_as_ever(tape: Path) -> None:
     )
 
 
+@pytest.mark.case(33)
 @pytest.mark.parametrize("tape", TAPES, ids=name)
 def test_the_end_of_a_golden_cassette_is_found(tape: Path) -> None:
     """

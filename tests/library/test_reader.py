@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import os
+import sys
 import tracemalloc
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
 
-from streamtape.core.frames import MAGIC, TRAILER, FrameReader
+from proofs import Trials
+from streamtape.core.frames import HEAD, MAGIC, MAX_PAYLOAD_BYTES, TRAILER, FrameReader
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
+from streamtape.core.records import Kind
 from streamtape.core.redaction import clean_request
 from streamtape.errors import (
     CassetteError,
@@ -19,7 +22,7 @@ from streamtape.errors import (
     NotACassetteError,
 )
 from streamtape.library import CassetteReader, read_cassette
-from streamtape.library.reader import read_end
+from streamtape.library.reader import read_end, read_header, read_request
 
 REQUEST = Request(method="POST", target="/v1/messages", body=b"{}")
 STREAM = ("content-type", "text/event-stream")
@@ -97,8 +100,9 @@ def test_a_path_may_be_text(tape: Callable[[bytes], Path]) -> None:
     assert read_cassette(str(tape(WHOLE))).parts == PARTS
 
 
+@pytest.mark.case(19)
 def test_a_cassette_cut_anywhere_keeps_what_was_whole(
-    tape: Callable[[bytes], Path],
+    tape: Callable[[bytes], Path], trials: Trials
 ) -> None:
     """
     And is torn; it never looks finished before its END is there.
@@ -106,6 +110,7 @@ def test_a_cassette_cut_anywhere_keeps_what_was_whole(
     ends = [*STARTS[1:], len(WHOLE) - TRAILER.size]
     for size in range(len(WHOLE)):
         records, ending = read_what_comes(tape(WHOLE[:size]))
+        trials.ran += 1
 
         whole = sum(end <= size for end in ends)
         assert records == [REQUEST, RESPONSE, *PARTS][: max(0, whole - 1)], size
@@ -120,8 +125,9 @@ def test_a_cassette_cut_anywhere_keeps_what_was_whole(
             assert ending == ENDING, size
 
 
+@pytest.mark.case(20)
 def test_every_flipped_bit_of_a_finished_cassette_is_found(
-    tape: Callable[[bytes], Path],
+    tape: Callable[[bytes], Path], trials: Trials
 ) -> None:
     """
     What is given before it is found is as recorded.
@@ -133,13 +139,15 @@ def test_every_flipped_bit_of_a_finished_cassette_is_found(
             flipped[place] ^= 1 << bit
 
             records, ending = read_what_comes(tape(bytes(flipped)))
+            trials.ran += 1
 
             assert isinstance(ending, CassetteError), (place, bit)
             assert records == recorded[: len(records)], (place, bit)
 
 
+@pytest.mark.case(20)
 def test_every_flipped_bit_of_an_unfinished_cassette_gives_no_wrong_record(
-    tape: Callable[[bytes], Path],
+    tape: Callable[[bytes], Path], trials: Trials
 ) -> None:
     recorded = [REQUEST, RESPONSE, *PARTS]
     for place in range(len(UNFINISHED)):
@@ -148,6 +156,7 @@ def test_every_flipped_bit_of_an_unfinished_cassette_gives_no_wrong_record(
             flipped[place] ^= 1 << bit
 
             records, ending = read_what_comes(tape(bytes(flipped)))
+            trials.ran += 1
 
             assert len(records) < len(recorded), (place, bit)
             assert records == recorded[: len(records)], (place, bit)
@@ -165,6 +174,7 @@ def change_frames(change: Callable[[list[bytes]], list[bytes]]) -> bytes:
     return MAGIC + b"".join(change(frames)) + WHOLE[-TRAILER.size :]
 
 
+@pytest.mark.case(23)
 @pytest.mark.parametrize("place", range(7))
 def test_a_missing_frame_is_damage(tape: Callable[[bytes], Path], place: int) -> None:
     data = change_frames(lambda f: f[:place] + f[place + 1 :])
@@ -172,6 +182,7 @@ def test_a_missing_frame_is_damage(tape: Callable[[bytes], Path], place: int) ->
     assert type(read_what_comes(tape(data))[1]) is DamagedCassetteError
 
 
+@pytest.mark.case(23)
 @pytest.mark.parametrize("place", range(7))
 def test_a_doubled_frame_is_damage(tape: Callable[[bytes], Path], place: int) -> None:
     data = change_frames(lambda f: f[: place + 1] + f[place:])
@@ -179,6 +190,7 @@ def test_a_doubled_frame_is_damage(tape: Callable[[bytes], Path], place: int) ->
     assert type(read_what_comes(tape(data))[1]) is DamagedCassetteError
 
 
+@pytest.mark.case(23)
 @pytest.mark.parametrize("place", range(6))
 def test_swapped_frames_are_damage(tape: Callable[[bytes], Path], place: int) -> None:
     data = change_frames(
@@ -188,6 +200,7 @@ def test_swapped_frames_are_damage(tape: Callable[[bytes], Path], place: int) ->
     assert type(read_what_comes(tape(data))[1]) is DamagedCassetteError
 
 
+@pytest.mark.case(22)
 @pytest.mark.parametrize("zeros", [1, 11, 12, 64, 4096])
 def test_zeros_behind_a_torn_cassette_leave_it_torn(
     tape: Callable[[bytes], Path], zeros: int
@@ -204,6 +217,7 @@ def test_zeros_behind_a_torn_cassette_leave_it_torn(
         assert isinstance(ending, Ending), size
 
 
+@pytest.mark.case(22)
 def test_many_zeros_behind_a_torn_cassette_leave_it_torn(
     tape: Callable[[bytes], Path],
 ) -> None:
@@ -213,6 +227,7 @@ def test_many_zeros_behind_a_torn_cassette_leave_it_torn(
     assert read_cassette(path).ending.reason is EndReason.TORN
 
 
+@pytest.mark.case(22)
 @pytest.mark.parametrize(
     "junk",
     [b"\0", b"x", b"\n", bytes(64), WHOLE, WHOLE[len(MAGIC) :], WHOLE[-16:]],
@@ -228,6 +243,7 @@ def test_what_follows_a_finished_cassette_is_damage(
     assert ending.offset == len(WHOLE)
 
 
+@pytest.mark.case(22)
 @pytest.mark.parametrize(
     "junk",
     [b"\xff" * 12, WHOLE[END:], b"\0" * 12 + b"x"],
@@ -242,7 +258,14 @@ def test_junk_behind_a_torn_cassette_is_damage(
     assert type(ending) is DamagedCassetteError
 
 
-@pytest.mark.parametrize("position", [0, 1, END - 1, END + 1, 2**32, 2**64 - 1])
+@pytest.mark.case(26, 27)
+@pytest.mark.parametrize(
+    "position",
+    [
+        *(0, 1, 9, STARTS[1], END - 1, END + 1, 2**32, 2**63, 2**64 - 1),
+        *(len(WHOLE) - 16, len(WHOLE) - 8, len(WHOLE), len(WHOLE) + 1),
+    ],
+)
 def test_a_trailer_that_points_elsewhere_is_damage(
     tape: Callable[[bytes], Path], position: int
 ) -> None:
@@ -336,6 +359,7 @@ def test_an_error_names_the_file_and_the_place(tape: Callable[[bytes], Path]) ->
     assert str(error) == f"{path}: damaged at byte {STARTS[4]}: a checksum is wrong"
 
 
+@pytest.mark.case(30)
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -389,6 +413,7 @@ def test_a_link_is_not_followed(tape: Callable[[bytes], Path], tmp_path: Path) -
             CassetteReader(path)
 
 
+@pytest.mark.case(32)
 def test_a_file_that_is_cut_while_it_is_read_is_torn(
     tape: Callable[[bytes], Path],
 ) -> None:
@@ -406,6 +431,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_torn(
         assert reader.ending.reason is EndReason.TORN
 
 
+@pytest.mark.case(32)
 def test_a_file_that_is_unlinked_while_it_is_read_is_read_on(
     tape: Callable[[bytes], Path],
 ) -> None:
@@ -415,6 +441,154 @@ def test_a_file_that_is_unlinked_while_it_is_read_is_read_on(
         path.unlink()
 
         assert tuple(reader.parts()) == PARTS
+
+
+@pytest.mark.case(27)
+@pytest.mark.parametrize("reading", ["END", "EVENT", "zeros"])
+def test_a_trailer_behind_no_end_is_damage(
+    tape: Callable[[bytes], Path], reading: str
+) -> None:
+    """
+    It says where the END begins, and what stands there is none.
+    """
+    end = {
+        "END": WHOLE[END:-17] + b"x",
+        "EVENT": WHOLE[STARTS[3] : STARTS[4]],
+        "zeros": bytes(len(WHOLE) - END - TRAILER.size),
+    }[reading]
+    path = tape(WHOLE[:END] + end + WHOLE[-TRAILER.size :])
+
+    records, ending = read_what_comes(path)
+
+    assert records == [REQUEST, RESPONSE, *PARTS]
+    assert isinstance(ending, DamagedCassetteError)
+    assert ending.offset == END
+    assert read_end(path) is None
+
+
+@pytest.mark.case(20)
+@pytest.mark.parametrize("size", [64, 300_000, 3_000_000])
+def test_zeros_with_more_behind_them_are_damage(
+    tape: Callable[[bytes], Path], size: int
+) -> None:
+    """
+    However many: the recorder went on, so the middle is lost and not the end.
+    """
+    path = tape(UNFINISHED[: STARTS[4]] + bytes(size) + UNFINISHED[STARTS[4] :])
+
+    records, ending = read_what_comes(path)
+
+    assert records == [REQUEST, RESPONSE, PARTS[0]]
+    assert type(ending) is DamagedCassetteError
+    assert ending.offset == STARTS[4]
+
+
+def test_a_file_that_grows_while_it_is_read_is_torn(
+    tape: Callable[[bytes], Path],
+) -> None:
+    """
+    It is being recorded; what came behind what was read is not damage.
+    """
+    for size in range(STARTS[2], len(WHOLE), 5):
+        path = tape(WHOLE[:size])
+        with CassetteReader(path) as reader:
+            parts = reader.parts()
+            first = list(islice(parts, 1))
+            with path.open("ab") as file:
+                file.write(WHOLE[size:])
+
+            given = (*first, *parts)
+
+            assert given == PARTS[: len(given)], size
+            is_over = reader.end is not None
+            assert is_over or reader.ending.reason is EndReason.TORN, size
+
+
+def test_the_end_of_a_file_that_shrinks_is_none(tape: Callable[[bytes], Path]) -> None:
+    path = tape(WHOLE)
+    for size in (len(WHOLE) - 1, 16, 15, 0):
+        os.truncate(path, size)
+
+        assert read_end(path) is None
+
+
+def descriptor_of(path: Path) -> int:
+    """
+    Return the descriptor by which this process has a file open.
+    """
+    return next(
+        int(link.name)
+        for link in Path("/proc/self/fd").iterdir()
+        if link.is_symlink() and link.readlink() == path
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that can't be read")
+def test_a_disk_that_fails_is_an_error_of_the_cassette(
+    tape: Callable[[bytes], Path],
+) -> None:
+    """
+    The file becomes one of which Linux can't read a byte, while it is read.
+    """
+    parts = [Part(1000, b"data: " + b"x" * 5000 + b"\n\n")] * 200
+    path = tape(record(*parts))
+    with CassetteReader(path) as reader:
+        left = reader.parts()
+        given = [next(left)]
+        unreadable = os.open("/proc/self/mem", os.O_RDONLY)
+        os.dup2(unreadable, descriptor_of(path))
+        os.close(unreadable)
+
+        with pytest.raises(CassetteError) as caught:
+            given.extend(left)
+
+    assert given == parts[: len(given)]
+    assert str(caught.value) == f"{path}: can't be read: Input/output error"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that can't be read")
+@pytest.mark.parametrize(
+    "read", [CassetteReader, read_cassette, read_header, read_request, read_end]
+)
+def test_every_way_to_read_says_that_the_disk_fails(
+    read: Callable[[Path], object],
+) -> None:
+    with pytest.raises(CassetteError, match=r"^/proc/self/mem: can't be read: "):
+        read(Path("/proc/self/mem"))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("x" * 300 + ".tape", "File name too long", id="long"),
+        pytest.param("a.tape/b.tape", "Not a directory", id="below-a-file"),
+    ],
+)
+def test_a_path_that_cannot_be_is_an_error_of_the_cassette(
+    tape: Callable[[bytes], Path], name: str, reason: str
+) -> None:
+    path = tape(WHOLE).parent / name
+
+    with pytest.raises(CassetteError, match=f"can't be read: {reason}"):
+        CassetteReader(path)
+
+
+@pytest.mark.case(24)
+@pytest.mark.parametrize("size", [2**32 - 1, MAX_PAYLOAD_BYTES, 100_000, 0])
+def test_a_length_beyond_the_file_makes_no_room(
+    tape: Callable[[bytes], Path], size: int
+) -> None:
+    path = tape(WHOLE[:END] + HEAD.pack(size, Kind.EVENT, 0, 6, 2**31) + b"x" * 99)
+    tracemalloc.start()
+    try:
+        records, ending = read_what_comes(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert records == [REQUEST, RESPONSE, *PARTS]
+    assert isinstance(ending, Ending) == (len(PARTS) < size <= MAX_PAYLOAD_BYTES)
+    assert peak < 1024 * 1024
 
 
 def test_a_reader_may_be_closed_twice(tape: Callable[[bytes], Path]) -> None:

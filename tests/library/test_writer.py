@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 import stat
 import subprocess
@@ -13,6 +15,7 @@ from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction import clean_request
 from streamtape.library import CassetteWriter, Library, read_cassette
+from streamtape.library.disk import Disk, using_disk
 from streamtape.library.locks import is_locked
 
 KEY = "a key"
@@ -102,6 +105,7 @@ def test_a_commit_gives_the_name_and_takes_the_part_away(tmp_path: Path) -> None
     assert writer.path is None
 
 
+@pytest.mark.case(12)
 def test_recordings_of_one_name_run_side_by_side(tmp_path: Path) -> None:
     """
     As two processes do: each has its own part, and none overwrites the other.
@@ -121,7 +125,18 @@ def test_recordings_of_one_name_run_side_by_side(tmp_path: Path) -> None:
         assert len(read_cassette(path).parts) == count
 
 
-def test_a_commit_never_takes_a_name_that_is_taken(tmp_path: Path) -> None:
+class LinklessDisk(Disk):
+    """
+    A disk that knows no hard links.
+    """
+
+    def link(self, path: Path, name: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.mark.case(12)
+@pytest.mark.parametrize("disk", [Disk(), LinklessDisk()], ids=["links", "no-links"])
+def test_a_commit_never_takes_a_name_that_is_taken(disk: Disk, tmp_path: Path) -> None:
     """
     Whoever has it: a file that is no cassette, a folder, a link to nowhere.
     """
@@ -129,7 +144,8 @@ def test_a_commit_never_takes_a_name_that_is_taken(tmp_path: Path) -> None:
     (tmp_path / "hello-01234567-2.tape").mkdir()
     (tmp_path / "hello-01234567-3.tape").symlink_to(tmp_path / "nowhere")
 
-    path = Library(tmp_path).commit(write(tmp_path), KEY, replace=False)
+    with using_disk(disk):
+        path = Library(tmp_path).commit(write(tmp_path), KEY, replace=False)
 
     assert path == tmp_path / "hello-01234567-4.tape"
     assert (tmp_path / "hello-01234567.tape").read_text() == "precious"
@@ -164,6 +180,7 @@ def test_a_part_that_someone_looks_at_is_not_locked(tmp_path: Path) -> None:
         assert not is_locked(path)
 
 
+@pytest.mark.case(13)
 def test_a_part_whose_recorder_was_killed_is_not_locked(tmp_path: Path) -> None:
     script = (
         "import os, pathlib, sys\n"
@@ -240,6 +257,7 @@ def check_failed(writer: CassetteWriter, caplog: pytest.LogCaptureFixture) -> No
     assert len(caplog.records) == 1
 
 
+@pytest.mark.case(8)
 def test_a_folder_that_cannot_be_made_is_a_failure(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -262,6 +280,7 @@ def test_a_name_that_the_disk_refuses_is_a_failure(
     assert names(tmp_path) == []
 
 
+@pytest.mark.case(9)
 def test_a_folder_that_vanishes_loses_the_recording_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -294,6 +313,72 @@ def test_a_part_that_vanishes_leaves_no_empty_cassette(
     assert "can't be given its name" in caplog.text
 
 
+class ShortDisk(Disk):
+    """
+    A disk that takes so many bytes at a time.
+    """
+
+    def __init__(self, bytes_at_once: int) -> None:
+        self._bytes_at_once = bytes_at_once
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        return super().write(descriptor, data[: self._bytes_at_once])
+
+
+@pytest.mark.case(6)
+@pytest.mark.parametrize("bytes_at_once", [1, 7, 100])
+def test_a_write_that_takes_a_part_is_gone_on_with(
+    bytes_at_once: int, tmp_path: Path
+) -> None:
+    with using_disk(ShortDisk(bytes_at_once)):
+        path = Library(tmp_path).commit(write(tmp_path), KEY, replace=False)
+
+    assert path is not None
+    assert path.read_bytes() == b"".join(frames())
+
+
+def test_a_disk_that_takes_nothing_is_a_failure(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with using_disk(ShortDisk(0)):
+        writer = write(tmp_path)
+
+    check_failed(writer, caplog)
+    assert names(tmp_path) == []
+
+
+class StuckDisk(Disk):
+    """
+    A disk that removes nothing.
+    """
+
+    def remove(self, path: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def test_a_recording_that_cannot_be_taken_away_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with using_disk(StuckDisk()):
+        writer = write(tmp_path)
+        path = writer.path
+        writer.discard()
+
+    assert f"{path}: can't be removed: Operation not permitted" in caplog.text
+
+
+def test_a_cassette_whose_part_stays_has_its_name_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    library = Library(tmp_path)
+    with using_disk(StuckDisk()):
+        path = library.commit(write(tmp_path), KEY, replace=False)
+
+    assert path == tmp_path / "hello-01234567.tape"
+    assert len(read_cassette(path).parts) == 3
+    assert "it is the same file as hello-01234567.tape" in caplog.text
+
+
 LIMITED = """
 import logging, pathlib, resource, sys
 from streamtape.library import CassetteWriter, Library
@@ -308,6 +393,7 @@ print(type(writer.failure).__name__, Library(folder).commit(writer, "k", replace
 """
 
 
+@pytest.mark.case(6)
 @pytest.mark.parametrize("room", [0, 450, 950, 1200])
 def test_a_full_disk_keeps_the_whole_frames(tmp_path: Path, room: int) -> None:
     """
@@ -330,6 +416,9 @@ def test_a_full_disk_keeps_the_whole_frames(tmp_path: Path, room: int) -> None:
         return
     assert recorder.stdout == "OSError None\n"
     assert len(recorder.stderr.splitlines()) == 1
+    if not room:
+        assert names(tmp_path) == []
+        return
     part = tmp_path / "hello-01234567.1.part"
     sizes = [len(b"".join(packed[:count])) for count in range(len(packed) + 1)]
     assert part.stat().st_size == max(size for size in sizes if size <= room)

@@ -36,6 +36,11 @@ def _summary(result: pytest.RunResult) -> str:
     ("count", "tests", "sharing", "dist"),
     [
         pytest.param(2, 12, 6, "load", id="few"),
+        pytest.param(
+            *(8, 200, 20, "worksteal"),
+            id="eight",
+            marks=[pytest.mark.case(86), pytest.mark.slow],
+        ),
         pytest.param(4, 200, 20, "load", id="many", marks=pytest.mark.slow),
         pytest.param(4, 200, 20, "worksteal", id="stolen", marks=pytest.mark.slow),
     ],

@@ -15,7 +15,15 @@ from streamtape.pytest_plugin.naming import folder_of, name_in_module, safe_name
 
 @pytest.mark.parametrize(
     "name",
-    ["test_a", "TestA.test_b", "test_a[x-1]", "test_a[ä€]", "test_a[0.5]", "a" * 150],
+    [
+        "test_a",
+        "TestA.test_b",
+        "console",
+        "test_a[x-1]",
+        "test_a[ä€]",
+        "test_a[0.5]",
+        "a" * 150,
+    ],
 )
 def test_a_plain_name_stays(name: str) -> None:
     assert safe_name(name) == name
@@ -32,6 +40,12 @@ def test_a_plain_name_stays(name: str) -> None:
         ("~scope", "-scope"),
         ("test_a.", "test_a-"),
         ("test_a[A]", "test_a[A]"),
+        ("test_A", "test_A"),
+        ("TestA.testB", "TestA.testB"),
+        ("test_a[e\u0301]", "test_a[e\u0301]"),
+        ("test_a[\ud800]", "test_a[]"),
+        ("CON", "-CON"),
+        ("nul.tape", "-nul.tape"),
         ("a" * 151, "a" * 150),
         ("ä" * 76, "ä" * 75),
     ],
@@ -49,6 +63,10 @@ def test_a_changed_name_has_a_hash_of_the_whole(name: str, plain: str) -> None:
         ("test_a[a/b]", "test_a[a-b]"),
         ("test_a[a/b]", "test_a[a\\b]"),
         ("test_a[A]", "test_a[a]"),
+        ("test_A", "test_a"),
+        ("TestA.test_b", "TestA.test_B"),
+        ("test_a[\u00df]", "test_a[ss]"),
+        ("test_a[\u00e9]", "test_a[e\u0301]"),
         ("a" * 151, "a" * 152),
         ("test_a[ä" + "a" * 150, "test_a[ä" + "a" * 151),
     ],

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from streamtape.server.batch import Batch
 
 
@@ -23,6 +25,26 @@ class Told:
 
     def record(self, chunk: bytes, at_ns: int) -> None:
         self._notes.append(f"record {self._name}{chunk.decode()} at {at_ns}")
+
+    def fail(self, error: Exception) -> None:
+        self._notes.append(f"fail {self._name} {error}")
+
+
+class Broken(Told):
+    """
+    A stream that can't send, or can't record.
+    """
+
+    def __init__(self, notes: list[str], *, sends: bool) -> None:
+        super().__init__("broken", notes)
+        self._sends = sends
+
+    def send(self, chunk: bytes) -> None:
+        if not self._sends:
+            raise ValueError("not sent")
+
+    def record(self, chunk: bytes, at_ns: int) -> None:
+        raise ValueError("not recorded")
 
 
 async def test_a_chunk_that_comes_alone_is_sent_at_once() -> None:
@@ -83,3 +105,28 @@ async def test_a_flush_before_the_turn_ends_does_all_and_leaves_nothing() -> Non
     notes.clear()
     await asyncio.sleep(0)
     assert notes == []
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("sends", [True, False])
+async def test_a_stream_that_fails_takes_no_other_with_it(
+    sends: bool, is_first: bool
+) -> None:
+    notes: list[str] = []
+    batch = Batch()
+    streams = [Told("a", notes), Told("b", notes)]
+    streams.insert(0 if is_first else 1, Broken(notes, sends=sends))
+
+    for stream in streams:
+        batch.add(stream, b"1", 1)
+    await asyncio.sleep(0)
+
+    failures = [note for note in notes if note.startswith("fail")]
+    assert [note for note in notes if note not in failures] == [
+        "send a1",
+        "send b1",
+        "record a1 at 1",
+        "record b1 at 1",
+    ]
+    assert failures[-1] == "fail broken not recorded"
+    assert ("fail broken not sent" in failures) is not sends

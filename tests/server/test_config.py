@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamtape.core.modes import RecordMode
+from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import INSTANT, Pacing
 from streamtape.core.presets import Preset
 from streamtape.core.rules import Rules
@@ -30,6 +30,7 @@ ignore = ["temperature"]
 mode = "once"
 exhausted = "error"
 collapse_retries = true
+on_disconnect = "finish"
 """
 
 
@@ -56,6 +57,7 @@ def test_a_recorder_is_told_what_is_set(settings: Settings, tmp_path: Path) -> N
                 pacing=Pacing(speed=4.0),
                 exhausted=Exhausted.ERROR,
                 collapse_retries=True,
+                on_disconnect=OnDisconnect.FINISH,
                 rules=rules,
             )
         },

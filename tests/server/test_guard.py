@@ -6,6 +6,7 @@ import pytest
 
 from streamtape.errors import RefusedRequestError
 from streamtape.server.guard import (
+    check_framing,
     check_request,
     explain_base_url,
     is_loopback_origin,
@@ -20,7 +21,7 @@ def check(
     target: str = "/v1/messages",
     *,
     hosts: Sequence[str] = HERE,
-    port: int = PORT,
+    port: int | None = PORT,
     origin: str | None = None,
     fetch_site: str | None = None,
 ) -> None:
@@ -29,8 +30,8 @@ def check(
         target=target,
         hosts=hosts,
         port=port,
-        origin=origin,
-        fetch_site=fetch_site,
+        origins=[] if origin is None else [origin],
+        fetch_sites=[] if fetch_site is None else [fetch_site],
     )
 
 
@@ -118,6 +119,48 @@ def test_the_default_port_of_http_is_not_named_by_clients() -> None:
     check(hosts=["localhost:80"], port=80)
 
 
+def test_with_a_token_any_host_is_let_in_that_is_one() -> None:
+    check(hosts=["streamtape.internal:8484"], port=None)
+    check(hosts=["[2001:db8::1]"], port=None)
+    for hosts in ([], ["a", "b"], ["a/b"], ["a\\g<0>"], ['a"b'], [""]):
+        with pytest.raises(RefusedRequestError):
+            check(hosts=hosts, port=None)
+
+
+@pytest.mark.parametrize(
+    ("codings", "expected"),
+    [([], []), (["chunked"], []), (["Chunked"], ["100-Continue"])],
+)
+def test_usual_framing_is_let_in(codings: list[str], expected: list[str]) -> None:
+    check_framing((1, 1), codings, expected)
+    check_framing((1, 0), codings, expected)
+
+
+@pytest.mark.parametrize(
+    ("codings", "expected", "status"),
+    [
+        (["gzip, chunked"], [], 400),
+        (["gzip"], [], 400),
+        (["chunked", "chunked"], [], 400),
+        (["identity"], [], 400),
+        ([], ["banana"], 417),
+        ([], ["100-continue, banana"], 417),
+    ],
+)
+def test_framing_that_could_be_read_otherwise_is_refused(
+    codings: list[str], expected: list[str], status: int
+) -> None:
+    with pytest.raises(RefusedRequestError) as caught:
+        check_framing((1, 1), codings, expected)
+
+    assert caught.value.status == status
+
+
+def test_a_request_without_a_version_is_refused() -> None:
+    with pytest.raises(RefusedRequestError, match="no version"):
+        check_framing((0, 9), [], [])
+
+
 ORIGINS = [
     pytest.param("http://localhost:5173", True, id="localhost"),
     pytest.param("https://localhost", True, id="no-port"),
@@ -144,6 +187,18 @@ def test_only_pages_of_a_loopback_origin_are_let_in(origin: str, is_ours: bool) 
     with pytest.raises(RefusedRequestError) as caught:
         check(origin=origin)
     assert caught.value.status == 403
+
+
+def test_a_second_origin_is_looked_at_too() -> None:
+    with pytest.raises(RefusedRequestError, match="evil"):
+        check_request(
+            method="GET",
+            target="/",
+            hosts=HERE,
+            port=PORT,
+            origins=["http://localhost", "http://evil.com"],
+            fetch_sites=[],
+        )
 
 
 @pytest.mark.parametrize("fetch_site", [None, "same-origin", "same-site", "none"])

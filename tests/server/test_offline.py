@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).parents[2]
 
 SCRIPT: Final = """
+import json
 import sys
 import threading
 import urllib.error
@@ -33,14 +36,16 @@ with streamtape.replay("cassettes", speed="instant") as server:
         try:
             urllib.request.urlopen(server.base_url + path).close()
         except urllib.error.HTTPError as error:
-            print(error.code)
-            error.close()
+            with error:
+                told = json.load(error)["error"]["type"]
+            print(error.code, error.headers["x-should-retry"], told)
         else:
             print("ok")
 print(attempts)
 """
 
 
+@pytest.mark.case(84)
 def test_a_replay_neither_connects_nor_resolves_a_name() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT],
@@ -50,4 +55,8 @@ def test_a_replay_neither_connects_nor_resolves_a_name() -> None:
         check=True,
     )
 
-    assert ran.stdout.splitlines() == ["ok", "424", "[]"]
+    assert ran.stdout.splitlines() == [
+        "ok",
+        "424 false invalid_request_error",
+        "[]",
+    ]

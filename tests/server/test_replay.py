@@ -200,6 +200,46 @@ async def test_damage_is_told_when_all_before_it_was_sent(count: int) -> None:
     assert sent == b"abc"[:count]
 
 
+def unreadable(parts: Iterable[Part]) -> Iterator[Part]:
+    yield from parts
+    raise OSError("the disk is gone")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+async def test_whatever_reading_raises_ends_the_replay(count: int) -> None:
+    """
+    A timer that raises has nobody to tell; the client would wait for ever.
+    """
+    clock = FakeClock()
+    client = Client(clock)
+
+    with pytest.RaisesGroup(OSError):
+        await play(unreadable(PARTS[:count]), clock, client)
+
+    assert b"".join(data for _, data in client.transcript) == b"abc"[:count]
+
+
+class Broken(Client):
+    """
+    A client that can't be written to from a time on.
+    """
+
+    def write(self, data: bytes) -> None:
+        if self.transcript:
+            raise ValueError("a defect")
+        super().write(data)
+
+
+async def test_whatever_writing_raises_ends_the_replay() -> None:
+    clock = FakeClock()
+    client = Broken(clock)
+
+    with pytest.RaisesGroup(ValueError):
+        await play(PARTS, clock, client)
+
+    assert client.transcript == [(400, b"a")]
+
+
 async def test_a_client_that_leaves_stops_the_clock() -> None:
     """
     Nothing is written, and no timer is left, behind a cancelled replay.

@@ -30,6 +30,11 @@ RESULTS = "/v1/messages/batches/msgbatch_1/results"
             id="a-list",
         ),
         pytest.param(
+            f'{{"results_url":"https://up/api{RESULTS}?a=1"}}'.replace("/", r"\/"),
+            f'{{"results_url":"{OWN_URL}' + f'{RESULTS}?a=1"}}'.replace("/", r"\/"),
+            id="escaped-slashes",
+        ),
+        pytest.param(
             '{"results_url":"https://example.com/x"}',
             '{"results_url":"https://example.com/x"}',
             id="not-the-results",

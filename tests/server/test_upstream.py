@@ -27,6 +27,7 @@ MS = 1_000_000
 REQUEST = Request(method="POST", target="/v1/messages", body=b"{}")
 
 
+@pytest.mark.case(54)
 @pytest.mark.parametrize(
     "name",
     [
@@ -52,6 +53,7 @@ def test_what_belongs_to_the_connection_is_not_forwarded(name: str) -> None:
     assert headers == (kept, ("Accept-Encoding", "identity"))
 
 
+@pytest.mark.case(54)
 def test_what_the_client_calls_its_connection_s_own_is_not_forwarded() -> None:
     headers = forwarded_headers(
         (("Connection", "keep-alive, X-Hop"), ("x-hop", "1"), ("X-Other", "2"))

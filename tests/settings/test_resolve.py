@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamtape.core.modes import RecordMode
+from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import INSTANT, Pacing
 from streamtape.core.presets import Preset
 from streamtape.core.rules import Rules
@@ -29,11 +29,13 @@ SAMPLES: dict[str, list[Any]] = {
     "upstream": [f"https://{name}.example" for name in "abcd"],
     "cassettes": ["/a", "/b", "/c", "/d"],
     "port": [1, 2, 3, 0],
+    "listen": ["0.0.0.0", "192.0.2.1", "::", "2001:db8::1"],
     "mode": ["once", "all", "new_episodes", "passthrough"],
     "speed": [2.0, 3.0, 4.0, "instant"],
     "max_gap": [0.5, 1.0, 2.0, 0.0],
     "exhausted": ["error", "last", "cycle", "error"],
     "collapse_retries": [True, False, True, False],
+    "on_disconnect": ["finish", "stop", "finish", "stop"],
     "ignore": [["a"], ["b", "$.c[*]"], ["?beta"], ["d"]],
     "replace": [[["a", "b"]], [["c", "d"], ["e", ""]], [["f", "g"]], [[r"\d", "N"]]],
     "headers": [["accept"], ["anthropic-beta"], ["anthropic-version"], ["accept"]],
@@ -45,6 +47,7 @@ SAMPLES: dict[str, list[Any]] = {
 DEFAULTS: dict[str, Any] = {
     "speed": 1.0,
     "collapse_retries": False,
+    "on_disconnect": "stop",
     "ignore": [],
     "replace": [],
     "headers": [],
@@ -99,11 +102,13 @@ def test_without_a_word_the_defaults_hold(tmp_path: Path) -> None:
         upstream=None,
         cassettes=tmp_path / "cassettes",
         port=None,
+        listen=None,
         mode=None,
         speed=1.0,
         max_gap_ns=None,
         exhausted=None,
         collapse_retries=False,
+        on_disconnect=OnDisconnect.STOP,
         rules=Rules(),
         sources=dict.fromkeys(SETTINGS, "default"),
     )
@@ -172,6 +177,7 @@ def test_flags_are_told_as_flags(tmp_path: Path) -> None:
         ("exhausted", ["last", Exhausted.LAST], Exhausted.LAST),
         ("cassettes", ["/a/b", Path("/a/b")], Path("/a/b")),
         ("collapse_retries", ["yes", True], True),
+        ("on_disconnect", ["finish", OnDisconnect.FINISH], OnDisconnect.FINISH),
     ],
 )
 def test_text_and_values_may_be_given_alike(
@@ -308,6 +314,7 @@ TYPES = [
     ("max_gap", '"1"', "expected a number of seconds from 0 to 1000000, got '1'"),
     ("exhausted", '"never"', "expected one of error, last, cycle, got 'never'"),
     ("collapse_retries", "1", "expected true or false, got 1"),
+    ("on_disconnect", '"go"', "expected one of stop, finish, got 'go'"),
     ("collapse_retries", '"yes"', "expected true or false, got 'yes'"),
     ("ignore", '"a"', "expected a list of JSON paths, got 'a'"),
     ("ignore", '["a", 3]', "expected a list of JSON paths, got 3 in it"),

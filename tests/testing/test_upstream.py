@@ -66,6 +66,34 @@ def test_requests_are_seen_as_they_were_sent(upstream: FakeUpstream) -> None:
     assert (second.target, second.body) == ("/v1/again", b"")
 
 
+def test_an_empty_write_does_not_end_the_body() -> None:
+    """
+    In chunks nothing would be the end, and what follows would be the next answer.
+    """
+    body = [Write(0, b""), Write(0, b"abc"), Write(0, b"")]
+    with FakeUpstream([raw_reply(body)]) as upstream:
+        connection = http.client.HTTPConnection(upstream.url.removeprefix("http://"))
+        bodies = []
+        for _ in range(2):
+            connection.request("GET", "/")
+            bodies.append(connection.getresponse().read())
+        connection.close()
+
+    assert bodies == [b"abc", b"abc"]
+
+
+def test_a_client_that_waits_to_go_on_is_told_so(upstream: FakeUpstream) -> None:
+    host, port = upstream.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = b"POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n"
+        connection.sendall(head)
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"{}")
+        assert connection.recv(100).startswith(b"HTTP/1.1 404")
+
+    assert upstream.requests[0].body == b"{}"
+
+
 def test_replies_are_given_in_turn_and_the_last_for_ever() -> None:
     replies = [error_reply(529, "overloaded_error", "Overloaded"), json_reply({"a": 1})]
     with FakeUpstream(replies) as upstream:

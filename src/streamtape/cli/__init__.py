@@ -11,11 +11,14 @@ import click
 
 from streamtape.cli._log import configure_log
 from streamtape.cli._render import note
+from streamtape.cli.check import check
 from streamtape.cli.config import config
 from streamtape.cli.demo import demo
 from streamtape.cli.explain import explain
 from streamtape.cli.ls import ls
 from streamtape.cli.record import record
+from streamtape.cli.recover import recover
+from streamtape.cli.redact import redact
 from streamtape.cli.replay import replay
 from streamtape.cli.show import show
 from streamtape.errors import StreamtapeError, UsageError
@@ -61,5 +64,16 @@ def main(verbose: bool, quiet: bool) -> None:
     configure_log(verbose=verbose, quiet=quiet)
 
 
-for _command in (record, replay, demo, ls, show, explain, config):
+for _command in (
+    record,
+    replay,
+    demo,
+    ls,
+    show,
+    explain,
+    check,
+    recover,
+    redact,
+    config,
+):
     main.add_command(_command)

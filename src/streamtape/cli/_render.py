@@ -21,6 +21,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from streamtape.core.redaction import clean_text
 from streamtape.errors import CassetteError
 
 if TYPE_CHECKING:
@@ -60,6 +61,17 @@ def escape(text: str, *, keep: str = "") -> str:
     )
 
 
+def make_safe(text: str, *, keep: str = "") -> str:
+    """
+    Return a text of ours, which may quote others', without keys and escapes.
+
+    Args:
+        keep: Characters to leave alone, as for :func:`escape`.
+    """
+    # Only what is escaped can be told from bytes that were no text.
+    return clean_text(escape(text, keep=keep))
+
+
 def shorten(text: str, limit: int) -> str:
     """
     Return the text, or so much of its beginning that it has `limit` characters
@@ -70,9 +82,9 @@ def shorten(text: str, limit: int) -> str:
 
 def note(text: str) -> None:
     """
-    Say something about the output, on stderr; the text is escaped here.
+    Say something about the output, on stderr; the text is made safe here.
     """
-    click.echo(escape(text), err=True)
+    click.echo(make_safe(text), err=True)
 
 
 def make_console() -> Console:

@@ -16,9 +16,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Final
 
+import click
+
+from streamtape.cli._log import log_defects
+from streamtape.cli._render import escape
 from streamtape.cli._summary import Finish, print_summary
 from streamtape.server.config import Config
 from streamtape.server.serve import RunningServer
+from streamtape.server.tokens import TOKEN_VARIABLE
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +32,12 @@ _NOT_EXECUTABLE: Final = 126
 
 _LOST: Final = 3
 """Status of a run that recorded less than it served."""
+
+_CHILD_PATIENCE_S: Final = 8.0
+"""
+How long a command that was asked to end may take before it is killed: less than
+those ten seconds after which Docker and others would kill us and it.
+"""
 
 _ENDED: Final = 0
 """Stands for the command's end where signals are read; it is no signal's number."""
@@ -47,7 +58,9 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
     # The signals first: whoever reads the address may stop us at once.
     with closing(_Signals()) as signals, RunningServer(config) as server:
         _calm_garbage_collection()
+        log_defects()
         log.info("%s  %s", server.base_url, hello)
+        _tell_outer_url(server)
         if command:
             status = _run(command, server, signals)
         else:
@@ -62,6 +75,19 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
     print_summary(server.summary, finish)
     lost = _LOST if server.summary.counts.get("lost") else 0
     sys.exit(status or lost or finish.status(server.summary))
+
+
+def _tell_outer_url(server: RunningServer) -> None:
+    """
+    Say the address for clients elsewhere, with its token unless that was set.
+    """
+    if not server.outer_url:
+        return
+    url, token = server.outer_url, server.config.token
+    if token is not None:
+        url = url.removesuffix(token) + f"${TOKEN_VARIABLE}"
+    # No log line: those never show a token.
+    click.echo(f"{escape(url)}  for clients elsewhere", err=True)
 
 
 def _calm_garbage_collection() -> None:
@@ -84,13 +110,17 @@ class _Signals:
     wake from a lock or from a wait for a child. It wakes from a socket.
     """
 
-    _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self) -> None:
+        self._numbers = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not (
+            signal.SIG_IGN
+        ):
+            # The terminal was closed; under nohup that is nothing to us.
+            self._numbers.append(signal.SIGHUP)
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         signal.set_wakeup_fd(self._writer.fileno())
-        for number in self._NUMBERS:
+        for number in self._numbers:
             # Not SIG_IGN, which a command of ours would inherit.
             signal.signal(number, lambda *_: None)
 
@@ -127,7 +157,7 @@ class _Signals:
         """
         Give the signals their usual effect back; may be called twice.
         """
-        for number in self._NUMBERS:
+        for number in self._numbers:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         self._reader.close()
@@ -152,6 +182,10 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
     while (number := signals.next()) != _ENDED:
         # A terminal sends Ctrl-C to the child too, which decides what to make of it.
         if number != signal.SIGINT:
-            child.terminate()
+            child.send_signal(number)
+            # Whoever stops us soon stops waiting, and would kill us with it.
+            killer = threading.Timer(_CHILD_PATIENCE_S, child.kill)
+            killer.daemon = True
+            killer.start()
     status = child.returncode
     return 128 - status if status < 0 else status

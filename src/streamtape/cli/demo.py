@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -16,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamtape.cli._conversation import Heard, converse
-from streamtape.cli._render import escape
+from streamtape.cli._render import escape, note
 from streamtape.core.cassette import Cassette
 from streamtape.core.pacing import INSTANT
 from streamtape.core.timing import percentile_ns
@@ -27,6 +30,8 @@ from streamtape.server.serve import environment
 from streamtape.testing import FakeUpstream
 
 _SPEEDS = (1.0, 10.0, INSTANT)
+
+_INTERRUPTED: Final = 128 + signal.SIGINT
 
 
 @click.command()
@@ -50,6 +55,15 @@ def demo(keep: Path | None) -> None:
     # The table says all; a line for each interaction would come between the text.
     logging.getLogger("streamtape").setLevel(logging.ERROR)
     os.environ.update(environment("", replays=False))
+    try:
+        _show(keep)
+    except KeyboardInterrupt:
+        click.echo()
+        note("Stopped.")
+        sys.exit(_INTERRUPTED)
+
+
+def _show(keep: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="streamtape-") as scratch:
         folder = keep or Path(scratch)
         live = _record(folder)

@@ -14,7 +14,7 @@ from streamtape.server.config import replaying_config
 from streamtape.settings import Settings
 from streamtape.settings.table import SETTINGS
 
-_NOT_HERE = frozenset({"upstream", "mode"})
+_NOT_HERE = frozenset({"upstream", "mode", "on_disconnect"})
 """What only a server needs that forwards."""
 
 

@@ -23,7 +23,7 @@ from streamtape.core.model import Part
 from streamtape.core.sse import parse_event
 from streamtape.errors import UsageError
 from streamtape.library.locks import is_locked
-from streamtape.library.reader import read_cassette
+from streamtape.library.reader import CassetteReader, read_cassette
 from streamtape.library.writer import PART_SUFFIX
 
 
@@ -68,12 +68,13 @@ def show(
         )
         raise UsageError(message)
     path = find_cassette(cassette, cassettes)
-    shown = read_cassette(path)
-    if path.suffix == PART_SUFFIX and is_locked(path):
-        note("Still being recorded: this is what came so far.")
     if is_raw:
-        click.echo(shown.body, nl=False)
-    elif is_json:
+        _write_body(path)
+        _note_running(path)
+        return
+    shown = read_cassette(path)
+    _note_running(path)
+    if is_json:
         print_json(_plain(shown))
     else:
         sections = Sections(make_console(), shown, is_full=is_full)
@@ -85,6 +86,23 @@ def show(
         sections.message()
         sections.timing()
         sections.ending()
+
+
+def _note_running(path: Path) -> None:
+    if path.suffix == PART_SUFFIX and is_locked(path):
+        note("Still being recorded: this is what came so far.")
+
+
+def _write_body(path: Path) -> None:
+    """
+    Write a body of any size in little memory, and nothing of a damaged one.
+    """
+    with CassetteReader(path) as reader:
+        for _ in reader.parts():
+            pass
+    with CassetteReader(path) as reader:
+        for part in reader.parts():
+            sys.stdout.buffer.write(part.raw)
 
 
 def _plain(cassette: Cassette) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A body of parts becomes an object, bytes that are no text become their digest.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import math
@@ -202,7 +203,7 @@ def _load_json(request: Request) -> object:
         raise ValueError(f"the media type is {media_type}")
     try:
         value: object = json.loads(
-            request.body.decode("utf-8-sig"),
+            request.body.removeprefix(codecs.BOM_UTF8).decode(),
             parse_float=_parse_float,
             parse_constant=_parse_float,
         )

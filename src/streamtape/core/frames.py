@@ -8,7 +8,6 @@ A frame is a 12-byte head and a payload; what a payload means is
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,12 +35,6 @@ _SEQUENCE = 0x10000
 
 _CHECKED_HEAD: Final = struct.Struct("<IBBH")
 """All of the head but the CRC itself."""
-
-_LIKELY_HEAD: Final = re.compile(rb"[\0\x01](?=[^\0][\0-\x03])")
-"""The last byte of a length that a frame may have, before a type and its flags."""
-
-_SEARCHED_BYTES: Final = 4 * MAX_PAYLOAD_BYTES
-"""What a search may check: a tail that is all heads would take it for ever."""
 
 
 class Flags(IntFlag):
@@ -193,10 +186,10 @@ class FrameReader:
     def _take_magic(self) -> bool:
         start = bytes(self._pending[: len(MAGIC)])
         if not MAGIC.startswith(start):
-            if start.startswith(MAGIC[:4]) and start[5:] == MAGIC[5 : len(start)]:
+            if _is_magic(start) and start[4:5].isdigit():
                 reason = (
-                    f"format version {start[4:5].decode(errors='replace')}, and this "
-                    "streamtape reads version 1; upgrade streamtape or record it again"
+                    f"format version {start[4:5].decode()}, and this streamtape reads "
+                    "version 1; upgrade streamtape or record it again"
                 )
                 raise UnsupportedVersionError(reason)
             raise NotACassetteError(_explain_foreign(bytes(self._pending[:64])))
@@ -257,24 +250,6 @@ def find_frame(data: bytes, start: int = 0) -> Frame | None:
     return Frame(kind, flags, payload, start)
 
 
-def find_later_frame(tail: bytes) -> Frame | None:
-    """
-    Return a sound frame somewhere in a tail that does not verify, or None.
-
-    Tells damage in the middle of a file from a torn tail; what is found here is
-    never played. The search gives up on a tail that was made to keep it busy.
-    """
-    searched = 0
-    for likely in _LIKELY_HEAD.finditer(tail, 4):
-        start = likely.start() - 3
-        if (frame := find_frame(tail, start)) is not None:
-            return frame
-        searched += min(int.from_bytes(tail[start : start + 4], "little"), len(tail))
-        if searched > _SEARCHED_BYTES:
-            break
-    return None
-
-
 def _crc(data: bytes | bytearray, payload: bytes, start: int = 0) -> int:
     head = data[start : start + _CHECKED_HEAD.size]
     return crc32(payload, crc32(head))
@@ -282,16 +257,30 @@ def _crc(data: bytes | bytearray, payload: bytes, start: int = 0) -> int:
 
 def _explain_foreign(start: bytes) -> str:
     if not start:
-        return "not a cassette: the file is empty"
+        return "not a cassette: the file is empty; remove it, and record it again"
     if MAGIC.startswith(start):
-        return f"not a cassette: it ends after {len(start)} bytes"
+        return (
+            f"not a cassette: it ends after {len(start)} bytes; remove it, and record "
+            "it again"
+        )
     if start.startswith(b"version https://git-lfs"):
         return "not a cassette but a Git LFS pointer; run git lfs pull"
     if start.startswith(b"<<<<<<<"):
         return "not a cassette but a merge conflict; check out one of the two files"
-    if start[1:4] == b"STP" or start[:5] == b"\xc2\x89STP" or b"STP1\n\x1a" in start:
+    if start.startswith(b"\x1f\x8b"):
+        return "not a cassette but a file that gzip packed; unpack it with gunzip"
+    # Two bytes stand for each character of UTF-16.
+    is_near = b"STP" in start[:12] or b"S\0T\0P" in start[:12]
+    if is_near and not _is_magic(start[: len(MAGIC)]):
         return (
             "a text conversion damaged this cassette; restore it, and mark *.tape "
             "as binary in .gitattributes"
         )
     return f"not a cassette: it begins with {start[:9]!r}, not with {MAGIC!r}"
+
+
+def _is_magic(start: bytes) -> bool:
+    """
+    Whether these are the first bytes of a cassette of some version.
+    """
+    return start[:4] == MAGIC[:4] and start[5:] == MAGIC[5 : len(start)]

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 
 from streamtape.core.bodies import BodyKind, read_body
 from streamtape.core.presets import apply_preset
-from streamtape.core.rules import Rules, ignore_paths, rename_tool_ids, replace_texts
+from streamtape.core.rules import Replacer, Rules, ignore_paths, rename_tool_ids
 
 if TYPE_CHECKING:
     from streamtape.core.model import Headers, Request
@@ -64,7 +64,7 @@ def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
     numbers, strings, queries and multipart boundaries is in it.
 
     Raises:
-        UsageError: A pattern of the rules takes too long.
+        UsageError: A pattern of the rules takes too long, or all of them together.
     """
     kind, body = read_body(request)
     if kind is BodyKind.JSON:
@@ -72,14 +72,15 @@ def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
         if rules.rename_ids:
             body = rename_tool_ids(body)
     body = ignore_paths(body, rules.ignore)
-    query = _query(request.target.partition("?")[2], rules)
+    replacer = rules.replacer()
+    query = _query(request.target.partition("?")[2], rules, replacer)
     return Matched(
         method=request.method,
         path=request.path,
         query=query,
-        headers=_headers(request.headers, rules),
+        headers=_headers(request.headers, rules, replacer),
         kind=kind,
-        body=replace_texts(body, rules.replace),
+        body=replacer.replace(body),
     )
 
 
@@ -109,21 +110,21 @@ def _without_unmatched(body: Any) -> Any:
     return kept
 
 
-def _query(query: str, rules: Rules) -> tuple[tuple[str, str], ...]:
+def _query(query: str, rules: Rules, replacer: Replacer) -> tuple[tuple[str, str], ...]:
     ignored = _UNMATCHED_QUERY | {
         path[1:] for path in rules.ignore if path.startswith("?")
     }
     pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     return tuple(
         sorted(
-            (name, replace_texts(value, rules.replace))
+            (name, replacer.replace(value))
             for name, value in pairs
             if name not in ignored
         )
     )
 
 
-def _headers(headers: Headers, rules: Rules) -> dict[str, object]:
+def _headers(headers: Headers, rules: Rules, replacer: Replacer) -> dict[str, object]:
     seen: dict[str, object] = {}
     for name in map(str.lower, rules.headers):
         values = [value.strip() for each, value in headers if each.lower() == name]
@@ -132,5 +133,5 @@ def _headers(headers: Headers, rules: Rules) -> dict[str, object]:
             listed = {beta.strip() for value in values for beta in value.split(",")}
             seen[name] = sorted(listed - {""})
         else:
-            seen[name] = replace_texts(", ".join(values), rules.replace) or None
+            seen[name] = replacer.replace(", ".join(values)) or None
     return seen

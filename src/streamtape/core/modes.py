@@ -28,6 +28,17 @@ class RecordMode(StrEnum):
     """Hit or miss, the request is forwarded and nothing is recorded."""
 
 
+class OnDisconnect(StrEnum):
+    """
+    What to do when a client leaves in the middle of an answer that is recorded.
+    """
+
+    STOP = "stop"
+    """Close the upstream, so that nobody pays for what nobody reads."""
+    FINISH = "finish"
+    """Read on within bounds, so that the cassette is complete."""
+
+
 class Action(StrEnum):
     """
     What to do with one request.

@@ -8,34 +8,21 @@ only then calls :meth:`Recording.feed`.
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Final
 
+from streamtape.core.body_redaction import BodyRedactor, Cleaned, body_redactor
 from streamtape.core.frames import MAGIC
 from streamtape.core.matching import KEY_VERSION
 from streamtape.core.messages import StreamSummary
-from streamtape.core.model import Ending, EndReason, Response, media_type
+from streamtape.core.model import Ending, EndReason, Response
 from streamtape.core.records import Header
 from streamtape.core.redaction import (
-    CleanBytes,
     CleanRequest,
-    clean_bytes,
     clean_response,
     clean_text,
 )
 from streamtape.core.sse import EventSplitter
 from streamtape.core.tape import TapeWriter
-
-_HELD_BYTES: Final = 1024 * 1024
-"""
-How much of a body that is no event stream is held back at most.
-
-A key could be split over two chunks. JSON is redacted whole up to this length,
-which the largest answers of the API don't reach, and other bodies line by line.
-"""
-
-_LONGEST_KEY_BYTES: Final = 32 * 1024
-"""Kept back where nothing shows that no key is being cut: a private key fits."""
 
 _COUNT_LIMIT: Final = 2**53
 """More than any count of tokens, and exact in every language that reads it."""
@@ -68,7 +55,9 @@ class Recording:
         self._header = Header(recorded_at=recorded_at, match=match)
         self._tape = TapeWriter()
         self._summary = StreamSummary()
-        self._body: EventSplitter | _HeldBody
+        self._splitter: EventSplitter | None = None
+        self._redactor: BodyRedactor
+        self._last_part = b""
         self._has_events = False
         self._offset_ns = 0
 
@@ -77,11 +66,8 @@ class Recording:
         Take the response's head; returns all that comes before the body.
         """
         if response.is_event_stream:
-            self._body = EventSplitter()
-        elif re.fullmatch(r"application/(.+\+)?json", media_type(response.headers)):
-            self._body = _HeldBody(cut_behind=b'"', until_bytes=_HELD_BYTES)
-        else:
-            self._body = _HeldBody(cut_behind=b"\n", until_bytes=0)
+            self._splitter = EventSplitter()
+        self._redactor = body_redactor(response)
         self._offset_ns = response.offset_ns
         return b"".join(
             [
@@ -94,50 +80,66 @@ class Recording:
 
     def feed(self, chunk: bytes, offset_ns: int) -> bytes:
         """
-        Take one chunk of the body; returns the parts that are whole now.
+        Take one chunk of the body; returns the parts that are sure now.
         """
         self._offset_ns = offset_ns
-        body = self._body
-        raws = body.feed(chunk)
+        splitter = self._splitter
+        if splitter is None:
+            return self._pack(self._redactor.feed(offset_ns, [chunk]))
+        raws = splitter.feed(chunk)
         if not raws:
             return b""
         self._has_events = True
-        clean = [clean_bytes(raw) for raw in raws]
-        if type(body) is EventSplitter:
-            for raw in clean:
-                self._summary.feed(raw)
-        return self._tape.parts(offset_ns, clean)
+        return self._pack(self._redactor.feed(offset_ns, raws))
 
     def end(self, reason: EndReason, offset_ns: int, *, detail: str = "") -> bytes:
         """
-        Take the ending; returns the bytes left over and the end of the file.
+        Take the ending; returns the parts left over and the end of the file.
 
         Args:
             reason: COMPLETE where the body ended by its framing. It is written as
                 UPSTREAM_EOF when the stream in it was not over.
         """
-        rest = self._body.rest
-        packed = b""
+        rest = b"" if self._splitter is None else self._splitter.rest
+        clean_rest = self._redactor.clean_rest(rest)
+        packed = self._pack(self._redactor.end())
         if rest:
-            packed = self._tape.parts(self._offset_ns, [clean_bytes(rest)])
+            packed += self._tape.parts(self._offset_ns, [clean_rest])
         if reason is EndReason.COMPLETE and not self._is_over(rest):
             reason = EndReason.UPSTREAM_EOF
         ending = Ending(reason=reason, offset_ns=offset_ns, detail=clean_text(detail))
-        return packed + self._tape.end(ending, self._summarise(rest))
+        return packed + self._tape.end(ending, self._summarise())
+
+    def find_kinds(self) -> list[str]:
+        """
+        Name the kinds of key in the texts that were recorded, joined; there is none.
+
+        The last look before a cassette gets its name. Call it after :meth:`end`.
+        """
+        return self._redactor.find_kinds()
+
+    def _pack(self, cleaned: Cleaned) -> bytes:
+        packed = []
+        for offset_ns, raw in cleaned:
+            self._last_part = raw
+            if self._splitter is not None:
+                self._summary.feed(raw)
+            packed.append(self._tape.parts(offset_ns, [raw]))
+        return b"".join(packed)
 
     def _is_over(self, rest: bytes) -> bool:
         """
         Whether the stream said its last word. Streams of other providers may have
         none, so for them an end behind a whole event is one.
         """
-        if type(self._body) is not EventSplitter or self._summary.is_over:
+        if self._splitter is None or self._summary.is_over:
             return True
         is_foreign = self._has_events and not self._summary.is_messages
         return is_foreign and not rest.strip()
 
-    def _summarise(self, rest: bytes) -> dict[str, Any]:
-        if type(self._body) is _HeldBody:
-            return _summarise_json(clean_bytes(rest))
+    def _summarise(self) -> dict[str, Any]:
+        if self._splitter is None:
+            return _summarise_json(self._last_part)
         summary = self._summary
         return _summary(
             error_type=summary.error_type,
@@ -147,38 +149,7 @@ class Recording:
         )
 
 
-class _HeldBody:
-    """
-    A body that is cut only where no key can be.
-
-    Args:
-        cut_behind: A byte that no key holds.
-        until_bytes: Nothing is cut before more than this is there.
-    """
-
-    def __init__(self, *, cut_behind: bytes, until_bytes: int) -> None:
-        self._held = bytearray()
-        self._cut_behind = cut_behind
-        self._until_bytes = until_bytes
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        held = self._held
-        held += chunk
-        if len(held) <= self._until_bytes:
-            return []
-        cut = held.rfind(self._cut_behind) + 1
-        if not cut and len(held) > _HELD_BYTES:
-            cut = len(held) - _LONGEST_KEY_BYTES
-        piece = bytes(held[:cut])
-        del held[:cut]
-        return [piece] if piece else []
-
-    @property
-    def rest(self) -> bytes:
-        return bytes(self._held)
-
-
-def _summarise_json(body: CleanBytes) -> dict[str, Any]:
+def _summarise_json(body: bytes) -> dict[str, Any]:
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):

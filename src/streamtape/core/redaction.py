@@ -1,24 +1,55 @@
 """
-What never reaches a cassette: header values, query values and known kinds of keys.
+What never reaches a cassette: header values, query values, and keys.
 
-By construction: :mod:`streamtape.core.tape` takes the clean types alone, and only
-the functions here make them. What the client and the upstream exchange is never
-changed, only what is written. Ids and signatures stay, because clients send them
-back and matching needs them.
+Keys are those of known kinds and those that this process has seen. By construction:
+:mod:`streamtape.core.tape` takes the clean types alone, and only the functions here
+make them. What the client and the upstream exchange is never changed, only what is
+written. Ids and signatures stay, because clients send them back and matching needs
+them.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Final, NewType
+from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote, unquote_to_bytes
 
+from streamtape.core.known_keys import has_long_run, kinds_in
 from streamtape.core.model import Headers, Request, Response
+from streamtape.core.secrets import SECRET_NAME, remembered_in
 
-CleanBytes = NewType("CleanBytes", bytes)
-CleanRequest = NewType("CleanRequest", Request)
-CleanResponse = NewType("CleanResponse", Response)
+
+class CleanBytes(bytes):
+    """
+    Bytes that hold no key.
+    """
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CleanRequest(Request):
+    """
+    A request that holds no key. It equals a request that holds the same.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Request):
+            return NotImplemented
+        return (self.method, self.target, self.headers, self.body) == (
+            (other.method, other.target, other.headers, other.body)
+        )
+
+    __hash__ = Request.__hash__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanResponse(Response):
+    """
+    The head of a response that holds no key.
+    """
+
 
 REDACTED: Final = "[redacted]"
 
@@ -61,9 +92,8 @@ _RESPONSE_VALUES = frozenset(
 
 _RESPONSE_PREFIXES = ("anthropic-ratelimit-", "x-ratelimit-")
 
-_SECRET_NAME = re.compile(
-    r"key|token|secret|sig|auth|pass|credential|cookie|session|jwt", re.IGNORECASE
-)
+_FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110 section 5.1."""
 
 _ESCAPED: Final = re.compile(
     # Letters, digits and those of -_.~+/= that JSON lets one write as they are; with
@@ -74,90 +104,68 @@ _ESCAPED: Final = re.compile(
 _MOST_DECODED: Final = 3
 """A proxy on the way may have encoded a target once more."""
 
-_PLACEHOLDER: Final = REDACTED.encode()
-
-
-def _behind(before: bytes, word: bytes) -> bytes:
-    """
-    Return what holds behind a word that none of some characters stand before.
-
-    The last letter of a JSON or URL escape is none of the text's. Checked behind
-    the word, because a pattern that begins with one is searched ten times as fast.
-    """
-    word = re.escape(word)
-    return (
-        rb"(?:(?<![%b]%b)" % (before, word)
-        + rb"|(?<=\\[bfnrt]%b)" % word
-        + rb"|(?<=\\u[0-9A-Fa-f]{4}%b)" % word
-        + rb"|(?<=%%[0-9A-Fa-f]{2}%b))" % word
-    )
-
-
-_KEYS: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        # Anthropic's keys, then those of OpenAI and their kin. Base64 has no dash,
-        # but base64url and words have one.
-        rb"sk-" + _behind(rb"A-Za-z0-9_-", b"sk-") + rb"(?:ant-[A-Za-z0-9_-]{13,}"
-        rb"|(?:proj|svcacct|admin|or-v1)-[A-Za-z0-9_-]{20,}"
-        rb"|[A-Za-z0-9_]{20,})",
-        rb"AKIA[0-9A-Z]{16}",
-        rb"ASIA[0-9A-Z]{16}",
-        rb"gh[oprsu]_[A-Za-z0-9]{36,}",
-        rb"github_pat_[A-Za-z0-9_]{22,}",
-        rb"AIza" + _behind(rb"A-Za-z0-9+/_-", b"AIza") + rb"[A-Za-z0-9_-]{35}",
-        rb"xox" + _behind(rb"A-Za-z0-9_-", b"xox") + rb"[abeoprs]-[A-Za-z0-9-]{15,}",
-        # Possessive, and at the start of a word alone: what turns out to be no
-        # token is looked at once.
-        rb"eyJ"
-        + _behind(rb"A-Za-z0-9_-", b"eyJ")
-        + rb"[A-Za-z0-9_-]{8,}+\.eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}",
-        rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}"
-        rb"(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?",
-        # A word behind "Bearer" in prose has no digit.
-        rb"(Bearer )(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{20,}",
-        rb"(X-Amz-Signature=)[0-9a-f]{16,}",
-        rb"(X-Amz-Security-Token=)[A-Za-z0-9%._~+/=-]{16,}",
-    )
-)
-"""
-Known kinds of keys; each begins with a word and runs in linear time.
-
-What is in a group is kept. Whatever matches holds a :data:`_SHORTEST_RUN`.
-"""
-
-_SHORTEST_RUN = b"A" * 20
-_RUNS = bytes(
-    ord("A")
-    if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "-_.~+/=%")
-    else ord(" ")
-    for code in range(256)
-)
-"""Maps every character that keys are made of to one, to find long runs of them."""
+PLACEHOLDER: Final = REDACTED.encode()
 
 
 def clean_bytes(raw: bytes) -> CleanBytes:
     """
-    Replace every known kind of key.
+    Replace every key, as long as none of its characters is escaped.
     """
-    # Every key is a run of at least 20 characters, and few events hold one: this
-    # takes a tenth of the patterns' own time.
-    if _SHORTEST_RUN in raw.translate(_RUNS):
-        for pattern in _KEYS:
-            raw = pattern.sub(_redact, raw)
+    has_run = has_long_run(raw)
+    if found := remembered_in(raw, has_run=has_run):
+        # The longest first: one key may begin as another does.
+        raw = re.sub(b"|".join(map(re.escape, found)), PLACEHOLDER, raw)
+    if has_run:
+        for kind in kinds_in(raw):
+            raw = kind.pattern.sub(_redact, raw)
     return CleanBytes(raw)
+
+
+def clean_json(raw: bytes) -> CleanBytes:
+    """
+    Replace every key in bytes that hold JSON, however its characters are escaped.
+
+    The JSON stays as valid as it was.
+    """
+    plain = unescape(raw)
+    if plain is not raw:
+        # In JSON it is the same, as none of these characters has to be escaped.
+        cleaned = clean_bytes(plain)
+        if cleaned != plain:
+            return cleaned
+    return clean_bytes(raw)
+
+
+def unescape(raw: bytes) -> bytes:
+    """
+    Take the JSON escapes off all characters that keys are made of.
+
+    Returns the same object where there is none.
+    """
+    if b"\\u00" in raw or b"\\/" in raw:
+        return _ESCAPED.sub(_unescape, raw)
+    return raw
 
 
 def _redact(match: re.Match[bytes]) -> bytes:
     kept: bytes = match[1] if match.lastindex else b""
-    return kept + _PLACEHOLDER
+    return kept + PLACEHOLDER
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode()) if match[1] else b"/"
 
 
 def clean_text(text: str) -> str:
     """
-    Replace every known kind of key, and bytes that were no UTF-8.
+    Replace every key, and bytes that were no UTF-8.
     """
-    return clean_bytes(text.encode(errors="surrogateescape")).decode(errors="replace")
+    try:
+        raw = text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        # JSON can spell half of a pair, which stands for no byte.
+        raw = text.encode(errors="surrogatepass")
+    return clean_bytes(raw).decode(errors="replace")
 
 
 def clean_request(request: Request) -> CleanRequest:
@@ -175,12 +183,10 @@ def clean_request(request: Request) -> CleanRequest:
             kept = kept.partition(" (")[0]
         headers.append((clean_text(name), kept))
     return CleanRequest(
-        replace(
-            request,
-            target=_clean_target(request.target),
-            headers=tuple(headers),
-            body=_clean_body(request.body),
-        )
+        method=request.method,
+        target=_clean_target(request.target),
+        headers=tuple(headers),
+        body=clean_json(request.body),
     )
 
 
@@ -193,8 +199,12 @@ def clean_response(response: Response) -> CleanResponse:
         for name, value in response.headers
         if name.lower() not in _FRAMING
     )
-    reason = clean_text(response.reason)
-    return CleanResponse(replace(response, headers=headers, reason=reason))
+    return CleanResponse(
+        status=response.status,
+        reason=clean_text(response.reason),
+        headers=headers,
+        offset_ns=response.offset_ns,
+    )
 
 
 def replayed_headers(headers: Headers) -> Headers:
@@ -207,7 +217,9 @@ def replayed_headers(headers: Headers) -> Headers:
     return tuple(
         (name, value)
         for name, value in headers
-        if value != REDACTED and _clean_response_value(name.lower(), value) == value
+        if value != REDACTED
+        and _FIELD_NAME.fullmatch(name)
+        and _clean_response_value(name.lower(), value) == value
     )
 
 
@@ -221,29 +233,12 @@ def _clean_response_value(lower: str, value: str) -> str:
     return REDACTED
 
 
-def _clean_body(raw: bytes) -> CleanBytes:
-    """
-    Replace every known kind of key, in JSON however its characters are escaped.
-    """
-    if b"\\u00" in raw or b"\\/" in raw:
-        # In JSON it is the same, as none of these characters has to be escaped.
-        plain = _ESCAPED.sub(_unescape, raw)
-        cleaned = clean_bytes(plain)
-        if cleaned != plain:
-            return cleaned
-    return clean_bytes(raw)
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(match[1].decode()) if match[1] else b"/"
-
-
 def _clean_target(target: str) -> str:
     path, mark, query = target.partition("?")
     pairs = []
     for pair in query.split("&"):
         name, equals, value = pair.partition("=")
-        if equals and _SECRET_NAME.search(unquote(name)):
+        if equals and SECRET_NAME.search(unquote(name)):
             value = REDACTED
         pairs.append(_clean_piece(name) + equals + _clean_piece(value))
     segments = map(_clean_piece, path.split("/"))
@@ -252,7 +247,7 @@ def _clean_target(target: str) -> str:
 
 def _clean_piece(piece: str) -> str:
     """
-    Replace every known kind of key, and the whole piece if one is percent-encoded.
+    Replace every key, and the whole piece if one is percent-encoded.
     """
     if "%" not in piece and "+" not in piece:
         return clean_text(piece)

@@ -7,7 +7,7 @@ recorded stays as it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -19,7 +19,7 @@ from streamtape.core.redaction import KEPT_REQUEST_HEADERS
 from streamtape.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathQuery
 
@@ -29,6 +29,12 @@ _LIMIT_S_PER_CHAR: Final = 2e-7
 How long one pattern may take on one text, which is ample for a linear one.
 
 A pattern whose time grows exponentially would else hold up every stream.
+"""
+_REQUEST_LIMIT_S: Final = 0.5
+_LIMIT_S_PER_TEXT: Final = 1e-5
+"""
+How long all patterns may take on all texts of a request beyond what is ample for
+linear ones: many texts just under a pattern's own limit add up.
 """
 
 Location: TypeAlias = tuple[int | str, ...]
@@ -59,6 +65,11 @@ class Rules:
     rename_ids: bool = False
     """Whether ids of tool calls count by their order of appearance alone."""
     preset: Preset = Preset.AUTO
+    cpu_ns: Callable[[], int] | None = field(default=None, compare=False, repr=False)
+    """
+    Tells how much time this thread has used, in ns. Without it there is a limit for
+    each pattern on each text, but none for a request; it makes no other difference.
+    """
 
     def __post_init__(self) -> None:
         for path in self.ignore:
@@ -74,6 +85,12 @@ class Rules:
                     f"can't be matched; these can: {kept}"
                 )
                 raise UsageError(message)
+
+    def replacer(self) -> Replacer:
+        """
+        Return what makes the replacements in one request.
+        """
+        return Replacer(self.replace, cpu_ns=self.cpu_ns)
 
 
 @lru_cache(maxsize=256)
@@ -146,6 +163,55 @@ def ignore_paths(body: Any, paths: Iterable[str]) -> Any:
     return body
 
 
+class Replacer:
+    """
+    Replaces patterns in the texts of one request, within a limit for all of them.
+
+    Args:
+        replacements: Patterns and what to put in, made in this order.
+        cpu_ns: As in :class:`Rules`.
+    """
+
+    def __init__(
+        self,
+        replacements: Iterable[tuple[str, str]],
+        *,
+        cpu_ns: Callable[[], int] | None = None,
+    ) -> None:
+        self._pairs = [
+            (compile_pattern(pattern), text) for pattern, text in replacements
+        ]
+        self._cpu_ns = cpu_ns
+        self._left_s = _REQUEST_LIMIT_S
+
+    def replace(self, value: Any) -> Any:
+        """
+        Return a JSON value with the patterns replaced in all of its strings.
+
+        Raises:
+            UsageError: A pattern takes too long on one of them, or all on all.
+        """
+        return map_texts(value, self._replace_all) if self._pairs else value
+
+    def _replace_all(self, text: str) -> str:
+        for pattern, instead in self._pairs:
+            if self._cpu_ns is None:
+                text = _replace(pattern, instead, text)
+                continue
+            ample_s = _LIMIT_S_PER_TEXT + _LIMIT_S_PER_CHAR * len(text)
+            before_ns = self._cpu_ns()
+            text = _replace(pattern, instead, text)
+            self._left_s -= max(0, (self._cpu_ns() - before_ns) / 1e9 - ample_s)
+            if self._left_s < 0:
+                message = (
+                    f"replace: the patterns take longer than {_REQUEST_LIMIT_S:g} s on "
+                    f"the texts of one request, {pattern.pattern!r} on the last of "
+                    f"them; make it simpler"
+                )
+                raise UsageError(message)
+        return text
+
+
 def replace_texts(value: Any, replacements: Iterable[tuple[str, str]]) -> Any:
     """
     Return a JSON value with the patterns replaced in all of its strings.
@@ -153,14 +219,7 @@ def replace_texts(value: Any, replacements: Iterable[tuple[str, str]]) -> Any:
     Raises:
         UsageError: A pattern takes too long on one of them.
     """
-    pairs = [(compile_pattern(pattern), text) for pattern, text in replacements]
-
-    def replaced(text: str) -> str:
-        for pattern, instead in pairs:
-            text = _replace(pattern, instead, text)
-        return text
-
-    return map_texts(value, replaced) if pairs else value
+    return Replacer(replacements).replace(value)
 
 
 def rename_tool_ids(body: Any) -> Any:

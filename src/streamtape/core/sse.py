@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 _END = re.compile(rb"\n\r?\n|\r\r|\n\r(?=[^\n])")
 """
@@ -21,6 +22,10 @@ it says nothing. So the same bytes are always cut at the same places.
 """
 
 _LONGEST_END = 3
+
+LONGEST_EVENT_BYTES: Final = 128 * 1024 * 1024
+"""No API sends a thousandth of it."""
+
 _LINES = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 
@@ -30,27 +35,39 @@ class EventSplitter:
     Cuts a stream into events; feed it chunks as they come.
 
     Every byte fed is either in an event given back or in the rest, in order.
+
+    Args:
+        longest_bytes: What is longer is given back in pieces of this length, so that
+            an event that never ends is not held for ever.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, longest_bytes: int = LONGEST_EVENT_BYTES) -> None:
         self._rest = bytearray()
+        self._longest_bytes = longest_bytes
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """
         Take one chunk and return the events that are whole now, oldest first.
         """
         rest = self._rest
-        if not rest and _is_one_event(chunk):
+        if not rest and _is_one_event(chunk) and len(chunk) <= self._longest_bytes:
             return [chunk]
         # An end may have begun in the bytes that were already searched.
         search_from = max(0, len(rest) - _LONGEST_END + 1)
         rest += chunk
+        longest = self._longest_bytes
         events = []
         start = 0
         for match in _END.finditer(rest, search_from):
             end = match.end()
+            while end - start > longest:
+                events.append(bytes(rest[start : start + longest]))
+                start += longest
             events.append(bytes(rest[start:end]))
             start = end
+        while len(rest) - start > longest:
+            events.append(bytes(rest[start : start + longest]))
+            start += longest
         if start:
             del rest[:start]
         return events

@@ -13,17 +13,15 @@ from typing import Any, Final
 import msgpack
 
 from streamtape.core.frames import (
-    HEAD,
-    MAGIC,
     Flags,
     Frame,
     FrameReader,
     FrameWriter,
-    find_frame,
 )
-from streamtape.core.model import Ending, Part, Request
+from streamtape.core.model import Ending, Part, Response
 from streamtape.core.records import End, Header, Kind, Record, decode_record
 from streamtape.core.redaction import CleanBytes, CleanRequest, CleanResponse
+from streamtape.core.values import check_values
 from streamtape.errors import DamagedCassetteError, UnsupportedVersionError
 
 MAX_RECORD_BYTES: Final = 256 * 1024 * 1024
@@ -31,6 +29,9 @@ MAX_RECORD_BYTES: Final = 256 * 1024 * 1024
 
 _PART_BYTES: Final = 4096
 """Room for nearly every part; it grows for a longer one."""
+
+_SMALL_BYTES: Final = 4096
+"""A shorter value can't become large, whatever it holds."""
 
 _KNOWN = frozenset(Kind)
 
@@ -44,7 +45,8 @@ _FOLLOWERS: Final[dict[Kind | None, set[Kind]]] = {
 }
 """The order of a file. A NOTE may stand anywhere before the END."""
 
-_UNDECODABLE = (ValueError, TypeError, LookupError, msgpack.UnpackException)
+UNDECODABLE: Final = (ValueError, TypeError, LookupError, msgpack.UnpackException)
+"""What a value raises that is not what it should be."""
 
 
 class TapeWriter:
@@ -80,6 +82,7 @@ class TapeWriter:
         """
         Pack the request.
         """
+        _check_clean(request, CleanRequest)
         fields = {
             "body": request.body,
             "headers": request.headers,
@@ -92,6 +95,7 @@ class TapeWriter:
         """
         Pack the response's head; its media type decides what its parts are.
         """
+        _check_clean(response, CleanResponse)
         if response.is_event_stream:
             self._part_kind = Kind.EVENT
         fields = {
@@ -109,6 +113,7 @@ class TapeWriter:
         kind = self._part_kind
         frames = []
         for raw in raws:
+            _check_clean(raw, CleanBytes)
             frames.append(self._frames.pack(kind, self._pack_part((offset_ns, raw))))
             self._body_bytes += len(raw)
         self._part_count += len(raws)
@@ -116,9 +121,32 @@ class TapeWriter:
         self._frames.account(packed)
         return packed
 
+    def keep(self, frame: Frame, payload: CleanBytes, record: Record | None) -> bytes:
+        """
+        Pack a frame of another file as it is, whether or not it is known.
+
+        Args:
+            payload: Of the frame, made sure to hold no key.
+            record: What is whole with this frame. The END is packed with its trailer.
+        """
+        _check_clean(payload, CleanBytes)
+        packed = self._frames.pack(frame.kind, payload, flags=frame.flags)
+        match record:
+            case End():
+                return packed + self._frames.trailer()
+            case Response() if record.is_event_stream:
+                self._part_kind = Kind.EVENT
+            case Part():
+                self._part_count += 1
+                self._body_bytes += len(record.raw)
+        self._frames.account(packed)
+        return packed
+
     def end(self, ending: Ending, summary: dict[str, Any]) -> bytes:
         """
         Pack the ending and the trailer; nothing may be packed after it.
+
+        A summary that is too long for a reader is left out: it decides nothing.
         """
         fields = {
             "body_bytes": self._body_bytes,
@@ -129,7 +157,10 @@ class TapeWriter:
             "sha256": self._frames.digest,
             "summary": summary,
         }
-        return self._frames.pack(Kind.END, _packb(fields)) + self._frames.trailer()
+        packed = _packb(fields)
+        if not _is_readable(packed):
+            packed = _packb(fields | {"summary": {}})
+        return self._frames.pack(Kind.END, packed) + self._frames.trailer()
 
     def _pack(self, kind: Kind, fields: dict[str, Any]) -> bytes:
         packed = self._frames.pack(kind, _packb(fields))
@@ -148,9 +179,11 @@ class TapeReader:
         self.end_offset = 0
         """Position of the END frame in the file; 0 while there is none."""
         self._previous: Kind | None = None
-        self._split: list[Frame] = []
+        self._split_kind: int | None = None
+        self._split = bytearray()
         self._part_count = 0
         self._body_bytes = 0
+        self._offset_ns = 0
 
     def feed(self, block: bytes) -> Iterator[Record]:
         """
@@ -168,17 +201,29 @@ class TapeReader:
         if self.end is not None:
             return
         for frame in self.frames.feed(block):
-            if (record := self._find_record(frame)) is None:
-                continue
-            if isinstance(record, End):
-                self.end = record
-                self.end_offset = frame.offset
-            yield record
+            if (record := self.take(frame)) is not None:
+                yield record
             if self.end is not None:
                 return
 
+    def take(self, frame: Frame) -> Record | None:
+        """
+        Take the next frame of the file, as :attr:`frames` gives it.
+
+        Returns the record that is whole with it, None where it goes on in the next
+        frame and for what holds none: a NOTE, a type that is not known.
+
+        Raises:
+            CassetteError: As for :meth:`feed`.
+        """
+        record = self._find_record(frame)
+        if isinstance(record, End):
+            self.end = record
+            self.end_offset = frame.offset
+        return record
+
     def _find_record(self, frame: Frame) -> Record | None:
-        if self._split and self._split[0].kind != frame.kind:
+        if self._split_kind not in (None, frame.kind):
             reason = f"frame type {frame.kind} within a split record"
             raise DamagedCassetteError(reason, offset=frame.offset)
         if frame.kind not in _KNOWN:
@@ -186,13 +231,8 @@ class TapeReader:
                 reason = f"it needs a later streamtape: frame type {frame.kind}"
                 raise UnsupportedVersionError(reason)
             return None
-        self._split.append(frame)
-        if sum(len(piece.payload) for piece in self._split) > MAX_RECORD_BYTES:
-            raise DamagedCassetteError("a record is too long", offset=frame.offset)
-        if frame.flags & Flags.MORE:
+        if (payload := self._join(frame)) is None:
             return None
-        payload = b"".join([piece.payload for piece in self._split])
-        self._split = []
         kind = Kind(frame.kind)
         if kind is not Kind.NOTE:
             if kind not in _FOLLOWERS[self._previous]:
@@ -201,14 +241,34 @@ class TapeReader:
             self._previous = kind
         try:
             return self._decode(kind, payload)
-        except _UNDECODABLE as error:
+        except UNDECODABLE as error:
             reason = f"a {kind.name} frame does not hold what it should"
             raise DamagedCassetteError(reason, offset=frame.offset) from error
 
-    def _decode(self, kind: Kind, payload: bytes) -> Record | None:
-        value = _unpackb(payload)
+    def _join(self, frame: Frame) -> bytes | bytearray | None:
+        """
+        Return the payload of a record; None while it goes on in the next frame.
+        """
+        has_more = frame.flags & Flags.MORE
+        if self._split_kind is None and not has_more:
+            return frame.payload
+        self._split_kind = frame.kind
+        self._split += frame.payload
+        if len(self._split) > MAX_RECORD_BYTES:
+            raise DamagedCassetteError("a record is too long", offset=frame.offset)
+        if has_more:
+            return None
+        payload, self._split, self._split_kind = self._split, bytearray(), None
+        return payload
+
+    def _decode(self, kind: Kind, payload: bytes | bytearray) -> Record | None:
+        value = unpack_value(payload)
         record = decode_record(kind, value)
         if isinstance(record, Part):
+            if record.offset_ns < self._offset_ns:
+                message = "time runs backwards"
+                raise ValueError(message)
+            self._offset_ns = record.offset_ns
             self._part_count += 1
             self._body_bytes += len(record.raw)
         elif isinstance(record, End):
@@ -220,62 +280,47 @@ class TapeReader:
         return record
 
 
-def find_header(start: bytes) -> Header | None:
+def _check_clean(value: object, kind: type) -> None:
     """
-    Read the HEADER in the first bytes of a file, or return None where none is whole.
-
-    For indexes: what stands behind it in the file is not looked at.
+    Refuse what no redactor made, even where the types were not checked.
     """
-    return _find_header(start)[0]
+    if type(value) is not kind:
+        message = f"expected {kind.__name__}, got {type(value).__name__}"
+        raise TypeError(message)
 
 
-def find_request(start: bytes) -> Request | None:
+def unpack_value(payload: bytes | bytearray) -> Any:
     """
-    Read the REQUEST in the first bytes of a file, or return None where none is whole.
+    Read the value of a record; nothing large comes out of what is small.
 
-    It must follow the HEADER at once and be in one frame, as it is but in odd files.
-    For indexes, as it takes a third of a :class:`TapeReader`'s time.
+    Raises:
+        ValueError: It is none, or holds what none may: an extension, a key twice.
+        msgpack.UnpackException: As well. :data:`UNDECODABLE` has both.
     """
-    header, end = _find_header(start)
-    if header is None:
-        return None
-    record, _ = _find_single(start, Kind.REQUEST, end)
-    return record if isinstance(record, Request) else None
+    if len(payload) > _SMALL_BYTES:
+        check_values(payload)
+    return msgpack.unpackb(
+        payload, strict_map_key=True, max_ext_len=0, object_pairs_hook=_unique
+    )
 
 
-def find_end(frame: bytes) -> End | None:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
-    Read an END frame on its own, or return None where the bytes are none.
-
-    For listings: what stands before it in the file is not looked at.
+    Make a map, unless a key stands twice: readers would differ about what it says.
     """
-    record, end = _find_single(frame, Kind.END, 0)
-    return record if isinstance(record, End) and end == len(frame) else None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        message = "a key stands twice in a map"
+        raise ValueError(message)
+    return fields
 
 
-def _find_header(start: bytes) -> tuple[Header | None, int]:
-    if not start.startswith(MAGIC):
-        return None, 0
-    record, end = _find_single(start, Kind.HEADER, len(MAGIC))
-    return (record, end) if isinstance(record, Header) else (None, end)
-
-
-def _find_single(data: bytes, kind: Kind, start: int) -> tuple[Record | None, int]:
-    """
-    Read the record that is one sound frame at a place; returns where it ends, too.
-    """
-    frame = find_frame(data, start)
-    if frame is None or frame.kind != kind or frame.flags & Flags.MORE:
-        return None, start
+def _is_readable(packed: bytes) -> bool:
     try:
-        record = decode_record(kind, _unpackb(frame.payload))
-    except _UNDECODABLE:
-        return None, start
-    return record, start + HEAD.size + len(frame.payload)
-
-
-def _unpackb(payload: bytes) -> Any:
-    return msgpack.unpackb(payload, strict_map_key=True, max_ext_len=0)
+        check_values(packed)
+    except ValueError:
+        return False
+    return True
 
 
 def _packb(value: object) -> bytes:

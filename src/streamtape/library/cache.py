@@ -20,7 +20,11 @@ _KEPT_FILE_BYTES: Final = 1024 * 1024
 """A longer file is read from the disk as it is played, in constant memory."""
 
 _KEPT_BYTES: Final = 64 * 1024 * 1024
-"""Bound on all files in memory: a thousand answers of an agent."""
+"""Bound on all files in memory: hundreds of answers of an agent."""
+
+_PART_BYTES: Final = 150
+_CASSETTE_BYTES: Final = 5_000
+"""What the objects take besides the bytes that they hold; measured with CPython."""
 
 
 class Playable(Protocol):
@@ -58,6 +62,7 @@ class _Kept:
     response: Response | None
     body: tuple[Part, ...]
     ending: Ending
+    memory_bytes: int
 
     def parts(self) -> Iterator[Part]:
         return iter(self.body)
@@ -67,7 +72,7 @@ class CassetteCache:
     """
     Opens cassettes; each file is read whole once, and again only if it has changed.
 
-    For use by one thread.
+    For use by one thread, but for :meth:`verify`.
 
     Args:
         wall_ns: Wall clock in ns since 1970, by which a file that was changed just
@@ -78,31 +83,57 @@ class CassetteCache:
         self._wall_ns = wall_ns
         self._kept: OrderedDict[Path, tuple[Stamp, _Kept]] = OrderedDict()
         self.kept_bytes = 0
-        """Size of the files that are in memory now."""
+        """Memory that the files take which are kept now."""
         self._verified: dict[Path, Stamp] = {}
+
+    def is_long(self, path: Path) -> bool:
+        """
+        Whether a cassette is to be verified before it is opened, which takes a while.
+        """
+        stamp = stamp_of(path)
+        is_long = bool(stamp) and stamp[-1] > _KEPT_FILE_BYTES
+        return is_long and self._verified.get(path) != stamp
+
+    def verify(self, path: Path) -> None:
+        """
+        Read a whole cassette and keep nothing of it. May be called from any thread.
+
+        Raises:
+            CassetteError: It is damaged, or is no cassette.
+        """
+        stamp = stamp_of(path)
+        with CassetteReader(path) as reader:
+            for _ in reader.parts():
+                pass
+        if is_settled(stamp, self._now_ns()):
+            self._verified[path] = stamp
 
     def open(self, path: Path) -> AbstractContextManager[Playable]:
         """
         Return a cassette to play within a ``with`` block.
 
+        One that :meth:`is_long` is taken as it is: call :meth:`verify` first.
+
         Raises:
             CassetteError: It is damaged, or is no cassette.
         """
-        now_ns = 0 if self._wall_ns is None else self._wall_ns()
         stamp = stamp_of(path)
         if not stamp:
             raise CassetteNotFoundError("there is no such cassette", path=path)
-        keeps = is_settled(stamp, now_ns)
         if stamp[-1] > _KEPT_FILE_BYTES:
-            self._verify(path, stamp, keeps=keeps)
             return CassetteReader(path)
         stamp_then, kept = self._kept.get(path, (None, None))
         if kept is None or stamp_then != stamp:
             cassette = read_cassette(path)
+            objects_bytes = _CASSETTE_BYTES + _PART_BYTES * len(cassette.parts)
             kept = _Kept(
-                cassette.request, cassette.response, cassette.parts, cassette.ending
+                request=cassette.request,
+                response=cassette.response,
+                body=cassette.parts,
+                ending=cassette.ending,
+                memory_bytes=stamp[-1] + objects_bytes,
             )
-            if not keeps:
+            if not is_settled(stamp, self._now_ns()):
                 return nullcontext(kept)
             self._keep(path, stamp, kept)
         self._kept.move_to_end(path)
@@ -112,18 +143,13 @@ class CassetteCache:
         if path in self._kept:
             self._drop(path)
         self._kept[path] = stamp, kept
-        self.kept_bytes += stamp[-1]
+        self.kept_bytes += kept.memory_bytes
         while self.kept_bytes > _KEPT_BYTES:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, path: Path) -> None:
-        stamp, _ = self._kept.pop(path)
-        self.kept_bytes -= stamp[-1]
+        _, kept = self._kept.pop(path)
+        self.kept_bytes -= kept.memory_bytes
 
-    def _verify(self, path: Path, stamp: Stamp, *, keeps: bool) -> None:
-        if self._verified.get(path) != stamp:
-            with CassetteReader(path) as reader:
-                for _ in reader.parts():
-                    pass
-            if keeps:
-                self._verified[path] = stamp
+    def _now_ns(self) -> int:
+        return 0 if self._wall_ns is None else self._wall_ns()

@@ -4,17 +4,23 @@ The moment in which a recording gets its name, and nothing is lost to another.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
+from streamtape.library.disk import Disk
 from streamtape.library.entries import TAPE_SUFFIX, stem_and_take
 
 log = logging.getLogger(__name__)
 
+_CANT_SYNC: Final = frozenset({errno.EINVAL, errno.EACCES, errno.EISDIR, errno.ENOTSUP})
+"""What systems say that sync no folders, and those that need not: Windows is one."""
 
-def give_next_name(part: Path, stem: str, last: str | None) -> Path:
+
+def give_next_name(disk: Disk, part: Path, stem: str, last: str | None) -> Path:
     """
     Rename a part to the next take of its request, over no other file.
 
@@ -26,62 +32,78 @@ def give_next_name(part: Path, stem: str, last: str | None) -> Path:
     Raises:
         OSError: The file system refused it.
     """
-    take = 1
     if last is not None:
-        stem, last_take = stem_and_take(last)
-        take = last_take + 1
+        last_stem, last_take = stem_and_take(last)
+        try:
+            return _give_free_name(disk, part, last_stem, last_take + 1)
+        except OSError as error:
+            # Somebody gave the last take a name to which no number can be added.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+    return _give_free_name(disk, part, stem, 1)
+
+
+def take_places(disk: Disk, part: Path, paths: Sequence[Path]) -> Path:
+    """
+    Give a part the name of the first of some files, and remove the others.
+
+    Raises:
+        OSError: The file system refused the name.
+    """
+    disk.rename(part, paths[0])
+    for path in paths[1:]:
+        _remove(disk, path, f"it stays as a take behind {paths[0].name}")
+    return paths[0]
+
+
+def sync_folder(disk: Disk, path: Path) -> None:
+    """
+    Make the name of a cassette survive a power loss, where the system can.
+    """
+    try:
+        disk.sync_folder(path.parent)
+    except OSError as error:
+        if error.errno not in _CANT_SYNC:
+            log.error(
+                "%s: %s; it is whole, but its name may not survive a power loss",
+                path,
+                error.strerror or error,
+            )
+
+
+def _give_free_name(disk: Disk, part: Path, stem: str, take: int) -> Path:
     while True:
         suffix = "" if take == 1 else f"-{take}"
         path = part.with_name(f"{stem}{suffix}{TAPE_SUFFIX}")
         take += 1
         try:
-            _rename_without_clobbering(part, path)
+            _rename_without_clobbering(disk, part, path)
         except FileExistsError:
             continue
         return path
 
 
-def take_places(part: Path, paths: Sequence[Path]) -> Path:
-    """
-    Give a part the name of the first of some files, and remove the others.
-
-    Raises:
-        OSError: The file system refused it.
-    """
-    part.replace(paths[0])
-    for path in paths[1:]:
-        path.unlink(missing_ok=True)
-    return paths[0]
-
-
-def sync_folder(folder: Path) -> None:
-    """
-    Make the name survive a power loss; Windows can't, and doesn't need it.
-    """
+def _rename_without_clobbering(disk: Disk, part: Path, path: Path) -> None:
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        log.debug("%s: %s", folder, error.strerror)
-    finally:
-        os.close(descriptor)
-
-
-def _rename_without_clobbering(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except FileExistsError:
+        disk.link(part, path)
+    except (FileExistsError, FileNotFoundError):
         raise
     except OSError:
-        # Some file systems have no hard links. An exclusive create holds the name.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        # Some file systems have no hard links. An exclusive create holds the name,
+        # and whoever is killed behind it leaves an empty file, which nobody plays.
+        disk.hold(path)
         try:
-            source.replace(target)
+            disk.rename(part, path)
         except OSError:
-            target.unlink()
+            with contextlib.suppress(OSError):
+                disk.remove(path)
             raise
     else:
-        source.unlink()
+        _remove(disk, part, f"it is the same file as {path.name}")
+
+
+def _remove(disk: Disk, path: Path, rest: str) -> None:
+    try:
+        disk.remove(path)
+    except OSError as error:
+        log.error("%s: can't be removed: %s; %s", path, error.strerror or error, rest)

@@ -61,7 +61,7 @@ def list_folder(path: str) -> tuple[list[str], list[str]]:
     """
     Return the names of the folders in a folder, and those of its cassettes and parts.
 
-    Hidden folders and links to folders are in neither.
+    Hidden folders are in neither, and links to folders only by a cassette's name.
 
     Raises:
         OSError: It can't be read.
@@ -69,8 +69,9 @@ def list_folder(path: str) -> tuple[list[str], list[str]]:
     folders, files = [], []
     with os.scandir(path) as listing:
         for found in listing:
-            if found.is_dir():
-                if not (found.name.startswith(".") or found.is_symlink()):
+            # Where a link leads isn't asked: one that leads to itself is an error.
+            if found.is_dir(follow_symlinks=False):
+                if not found.name.startswith("."):
                     folders.append(found.name)
             elif _CASSETTE.fullmatch(found.name):
                 files.append(found.name)

@@ -96,6 +96,9 @@ class Library:
         Look at the folder again and read what is new or changed.
 
         A file that is no cassette is left out, with a warning in the log.
+
+        Raises:
+            CassetteError: No file can be opened now, whatever is in it.
         """
         with self._lock:
             self._index.look_everywhere()
@@ -127,6 +130,9 @@ class Library:
 
         Args:
             asked: The request itself, redacted, which makes this faster.
+
+        Raises:
+            CassetteError: As for :meth:`refresh`.
         """
         with self._lock:
             self._index.look_near(key)
@@ -143,11 +149,9 @@ class Library:
         """
         Whether some take of a request is a complete answer.
         """
-        for path in self.takes(key):
-            with contextlib.suppress(CassetteError):
-                end = read_end(path)
-                if end is not None and end.ending.is_complete:
-                    return True
+        with contextlib.suppress(CassetteError):
+            paths = self.takes(key)
+            return any(_is_complete(path) for path in paths)
         return False
 
     def known(self) -> list[Known]:
@@ -217,7 +221,7 @@ class Library:
                 writer.close()
             path = self._name(writer, part, key, replace=replace)
         if path is not None:
-            sync_folder(writer.folder)
+            sync_folder(writer.disk, path)
         return path
 
     def _name(
@@ -235,12 +239,16 @@ class Library:
                 ]
             try:
                 if earlier:
-                    path = take_places(part, [file.path for file in earlier])
+                    path = take_places(
+                        writer.disk, part, [file.path for file in earlier]
+                    )
                 else:
                     last = takes[-1].name if takes else None
-                    path = give_next_name(part, writer.stem, last)
+                    path = give_next_name(writer.disk, part, writer.stem, last)
             except OSError as error:
-                log.error("%s: can't be given its name: %s", part, error.strerror)
+                log.error(
+                    "%s: can't be given its name: %s", part, error.strerror or error
+                )
                 return None
             writer.path = None
             self._recorded_keys.add(key)
@@ -264,3 +272,11 @@ class Library:
             size_bytes=file.stamp[-1],
             path=file.path,
         )
+
+
+def _is_complete(path: Path) -> bool:
+    try:
+        end = read_end(path)
+    except CassetteError:
+        return False
+    return end is not None and end.ending.is_complete

@@ -4,10 +4,13 @@ What this process knows of the files in a library, and how it finds out what cha
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 from bisect import insort
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError, CassetteNotFoundError
@@ -18,6 +21,9 @@ from streamtape.library.locks import is_locked
 from streamtape.library.stamps import WallClock, is_settled
 
 log = logging.getLogger(__name__)
+
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors that are this process's own, and say nothing about a file."""
 
 
 class Index:
@@ -68,6 +74,9 @@ class Index:
     def look_near(self, key: str) -> None:
         """
         Look again at the takes of a key, and for new files in their folders.
+
+        Raises:
+            CassetteError: No file can be opened now, whatever is in it.
         """
         now_ns = self._now_ns()
         for folder in {file.folder for file in self.takes(key)}:
@@ -79,6 +88,9 @@ class Index:
     def look_everywhere(self) -> None:
         """
         Look again at all folders and files, and read those that are new or changed.
+
+        Raises:
+            CassetteError: As for :meth:`look_near`.
         """
         now_ns = self._now_ns()
         self._look_at_folders(now_ns)
@@ -93,6 +105,9 @@ class Index:
 
         Args:
             asked: A request of this key, if there is one at hand.
+
+        Raises:
+            CassetteError: As for :meth:`look_near`.
         """
         for file in self.takes(key):
             if not file.is_sure:
@@ -110,7 +125,9 @@ class Index:
         now_ns = self._now_ns()
         parent = str(path.parent)
         if parent not in self._folders:
-            self._look_at_folders(now_ns)
+            # Where that fails, the next look finds the file.
+            with contextlib.suppress(CassetteError):
+                self._look_at_folders(now_ns)
         if (folder := self._folders.get(parent)) is not None:
             file = folder.files.setdefault(path.name, File(folder, path.name))
             file.stamp = file.read_stamp()
@@ -156,8 +173,11 @@ class Index:
         folder.is_settled = is_settled(stamp, now_ns)
         try:
             folders, names = list_folder(folder.path) if stamp else ([], [])
-        except OSError:
+        except OSError as error:
             folder.is_settled = False
+            if error.errno in _EXHAUSTED:
+                reason = f"can't be looked into: {error.strerror}"
+                raise CassetteError(reason, path=Path(folder.path)) from error
             folders, names = [], []
         for name in folder.files.keys() - set(names):
             self.forget(folder.files[name])
@@ -213,8 +233,15 @@ class Index:
             self.forget(file)
             return
         self._set_key(file, None)
+        if isinstance(error.__cause__, OSError):
+            # The next look may do better, and the stamp won't tell.
+            file.is_settled = False
+            if error.__cause__.errno in _EXHAUSTED:
+                raise error
         if not file.is_part and file.fault != str(error):
-            log.warning("left out: %s", error)
+            # A file's name may hold bytes that are no text, which not every log takes.
+            said = str(error).encode(errors="backslashreplace").decode()
+            log.warning("left out: %s", said)
             file.fault = str(error)
 
     def _set_key(self, file: File, key: str | None, *, is_sure: bool = False) -> None:

@@ -4,31 +4,30 @@ Reading one cassette from its file, in bounded memory.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import Final, Self
 
 from streamtape.core.cassette import Cassette
+from streamtape.core.excerpts import find_end, find_header, find_request
 from streamtape.core.frames import (
     HEAD,
     MAX_PAYLOAD_BYTES,
     TRAILER,
     TRAILER_MAGIC,
-    find_later_frame,
 )
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.records import End, Header, Record
-from streamtape.core.tape import TapeReader, find_end, find_header, find_request
+from streamtape.core.tail import check_trailer, holds_conflict, is_torn
+from streamtape.core.tape import TapeReader
 from streamtape.errors import (
     CassetteError,
-    CassetteNotFoundError,
     DamagedCassetteError,
     NotACassetteError,
 )
+from streamtape.library.opening import open_regular, translated_errors
 
 _BLOCK_BYTES: Final = 256 * 1024
 
@@ -54,6 +53,7 @@ class CassetteReader:
         NotACassetteError: It is no regular file, or holds something else.
         UnsupportedVersionError: It needs a later streamtape.
         DamagedCassetteError: It is damaged before the body begins.
+        CassetteError: The disk fails.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,7 +62,7 @@ class CassetteReader:
         self.response: Response | None = None
         self.recorded_at: str | None = None
         self._last_offset_ns = 0
-        self._file = _open_regular(path)
+        self._file = open_regular(path)
         self._tape = TapeReader()
         self._records = self._read_records()
         try:
@@ -77,6 +77,7 @@ class CassetteReader:
 
         Raises:
             DamagedCassetteError: A part does not verify although the file goes on.
+            CassetteError: The disk fails.
         """
         if self._first_part is None:
             return
@@ -141,42 +142,59 @@ class CassetteReader:
                     self._last_offset_ns = record.offset_ns
                     return record
         if request is None:
-            reason = "not a usable cassette: it ends before its request does"
+            reason = (
+                "not a usable cassette: it ends before its request does; remove it, "
+                "and record it again"
+            )
             raise NotACassetteError(reason, path=self.path)
         return None
 
     def _read_records(self) -> Iterator[Record]:
         frames = self._tape.frames
         try:
-            while block := self._file.read(_BLOCK_BYTES):
-                yield from self._tape.feed(block)
-                if frames.fault is not None or self.end is not None:
-                    break
-            self._check_tail()
+            with translated_errors(self.path):
+                while block := self._file.read(_BLOCK_BYTES):
+                    yield from self._tape.feed(block)
+                    if frames.fault is not None or self.end is not None:
+                        break
+                self._check_tail(self._file.read(_BLOCK_BYTES) if block else b"")
         except CassetteError as error:
             error.path = self.path
             raise
 
-    def _check_tail(self) -> None:
+    def _check_tail(self, more: bytes) -> None:
         """
         Tell a torn tail, which is played, from damage, which is refused.
+
+        Args:
+            more: What follows what the frames were looked for in; nothing where all
+                was, even if the file has grown since, for it is being recorded then.
         """
         frames = self._tape.frames
         frames.check_ended_in_magic()
-        tail = frames.pending + self._file.read(_BLOCK_BYTES)
+        tail = frames.pending + more
         if self.end is not None:
-            _check_trailer(tail, self._tape.end_offset, frames.offset)
+            check_trailer(tail, self._tape.end_offset, frames.offset)
             return
-        if not tail or (_is_torn(tail) and not self._ends_in_trailer()):
+        if not tail or (is_torn(tail) and not self._goes_on(tail, is_all=not more)):
             return
         reason = frames.fault.reason if frames.fault else "its length is wrong"
+        if holds_conflict(tail):
+            reason += ", and a merge conflict is in it; check out one of the two files"
         raise DamagedCassetteError(reason, offset=frames.offset)
 
-    def _ends_in_trailer(self) -> bool:
-        self._file.seek(0, os.SEEK_END)
-        size = self._file.tell()
-        self._file.seek(max(0, size - len(TRAILER_MAGIC)))
-        return self._file.read() == TRAILER_MAGIC
+    def _goes_on(self, tail: bytes, *, is_all: bool) -> bool:
+        """
+        Whether a trailer ends the file, or anything but zeros stands near its end.
+        """
+        rest = b""
+        if not is_all:
+            end = self._tape.frames.offset + len(tail)
+            size = self._file.seek(0, os.SEEK_END)
+            self._file.seek(max(end, size - _BLOCK_BYTES))
+            rest = self._file.read(_BLOCK_BYTES)
+        last = tail[-len(TRAILER_MAGIC) :] + rest
+        return bool(rest.strip(b"\0")) or last.endswith(TRAILER_MAGIC)
 
 
 def read_cassette(path: Path | str) -> Cassette:
@@ -206,9 +224,9 @@ def read_header(path: Path) -> Header | None:
     A shortcut for indexes: it verifies the HEADER, but nothing behind it.
 
     Raises:
-        CassetteError: The file can't be opened.
+        CassetteError: The file can't be read.
     """
-    with _open_regular(path) as file:
+    with open_regular(path) as file, translated_errors(path):
         return find_header(file.read(_HEADER_BYTES))
 
 
@@ -219,7 +237,7 @@ def read_request(path: Path) -> Request:
     Raises:
         CassetteError: It can't be read that far.
     """
-    with _open_regular(path) as file:
+    with open_regular(path) as file, translated_errors(path):
         request = find_request(file.read(_REQUEST_BYTES))
     if request is None:
         # Long or odd, or else the error says what is wrong with it.
@@ -234,11 +252,14 @@ def read_end(path: Path) -> End | None:
 
     A shortcut for listings: it looks where the trailer points and verifies what
     stands there, but not what comes before.
+
+    Raises:
+        CassetteError: The file can't be read.
     """
-    with _open_regular(path) as file:
+    with open_regular(path) as file, translated_errors(path):
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - TRAILER.size))
-        trailer = file.read()
+        trailer = file.read(TRAILER.size)
         if len(trailer) < TRAILER.size:
             return None
         position, magic = TRAILER.unpack(trailer)
@@ -247,49 +268,3 @@ def read_end(path: Path) -> End | None:
             return None
         file.seek(position)
         return find_end(file.read(end_size))
-
-
-def _is_torn(tail: bytes) -> bool:
-    """
-    Whether a tail is less than one frame, and nothing or zeros behind it.
-
-    Zeros stand where a file had grown but its last bytes were lost with the power.
-    """
-    written = tail.rstrip(b"\0")
-    if len(written) >= HEAD.size:
-        size = HEAD.unpack_from(written)[0]
-        if not len(written) - HEAD.size < size <= MAX_PAYLOAD_BYTES:
-            return False
-    return find_later_frame(written) is None
-
-
-def _check_trailer(tail: bytes, end_offset: int, tail_offset: int) -> None:
-    """
-    Behind the END frame there may be its trailer, or what was written of it.
-    """
-    if len(tail) > TRAILER.size:
-        reason = "bytes follow its end"
-        raise DamagedCassetteError(reason, offset=tail_offset + TRAILER.size)
-    if not TRAILER.pack(end_offset, TRAILER_MAGIC).startswith(tail):
-        raise DamagedCassetteError("its trailer is wrong", offset=tail_offset)
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    """
-    Open a file that is one: a fifo would block, a link may lead anywhere.
-    """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError as error:
-        raise CassetteNotFoundError("there is no such cassette", path=path) from error
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            reason = "a symbolic link, which is not followed; name the file itself"
-        else:
-            reason = f"can't be read: {error.strerror}"
-        raise NotACassetteError(reason, path=path) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotACassetteError("not a file", path=path)
-    return os.fdopen(descriptor, "rb", buffering=0)

@@ -5,25 +5,18 @@ Writing one cassette: a ``.part`` while it runs, its name only when it is whole.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 from pathlib import Path
 from typing import Final
 
+from streamtape.library.disk import current_disk
 from streamtape.library.locks import lock_file
 
 log = logging.getLogger(__name__)
 
 PART_SUFFIX: Final = ".part"
-
-_FLAGS: Final = (
-    os.O_WRONLY
-    | os.O_CREAT
-    | os.O_EXCL
-    | os.O_APPEND
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 class CassetteWriter:
@@ -31,8 +24,9 @@ class CassetteWriter:
     Appends to the file of a recording that runs, and never raises for the disk.
 
     Whatever :meth:`write` was given is in the file if this process is killed. When
-    the disk fails, the file keeps its whole frames, :attr:`failure` says why, and
-    every later call does nothing: the traffic that is recorded goes on.
+    the disk fails, the file keeps its whole frames, which is a torn cassette, or
+    goes if it has none; :attr:`failure` says why, and every later call does nothing:
+    the traffic that is recorded goes on.
 
     Args:
         folder: Where to put the file; made if it isn't there.
@@ -42,27 +36,30 @@ class CassetteWriter:
     def __init__(self, folder: Path, stem: str) -> None:
         self.folder = folder
         self.stem = stem
+        self.disk = current_disk()
         self.path: Path | None = None
         """The ``.part``; None before the first write and after it was committed."""
         self.failure: OSError | None = None
         self._descriptor = -1
         self._size = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> bool:
         """
-        Append bytes that end at the edge of a frame.
+        Append bytes that end at the edge of a frame; returns whether all are there.
         """
         if self.failure is not None:
-            return
+            return False
         try:
             if self._descriptor < 0:
                 self._create()
-            written = os.write(self._descriptor, data)
+            written = self.disk.write(self._descriptor, data)
             if written != len(data):
                 self._write_rest(data[written:])
             self._size += len(data)
         except OSError as error:
             self._fail(error)
+            return False
+        return True
 
     def sync(self) -> None:
         """
@@ -70,7 +67,7 @@ class CassetteWriter:
         """
         if self.failure is None and self._descriptor >= 0:
             try:
-                os.fsync(self._descriptor)
+                self.disk.sync(self._descriptor)
             except OSError as error:
                 self._fail(error)
 
@@ -89,29 +86,34 @@ class CassetteWriter:
         Close the file and take it away.
         """
         self.close()
-        if self.path is not None:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
-            self.path = None
+        path, self.path = self.path, None
+        if path is not None:
+            try:
+                self.disk.remove(path)
+            except OSError as error:
+                log.error("%s: can't be removed: %s", path, error.strerror or error)
 
     def _create(self) -> None:
         number = 1
         while self._descriptor < 0:
             path = self.folder / f"{self.stem}.{number}{PART_SUFFIX}"
             try:
-                self._descriptor = os.open(path, _FLAGS, 0o600)
+                self._descriptor = self.disk.create(path)
                 self.path = path
             except FileExistsError:
                 number += 1
             except FileNotFoundError:
                 # It is there nearly always, and asking first would cost as much.
-                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self.disk.make_folder(self.folder)
         lock_file(self._descriptor)
 
     def _write_rest(self, rest: bytes) -> None:
         # A disk that is nearly full takes a part, and says why at the next call.
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            written = self.disk.write(self._descriptor, rest)
+            if not written:
+                raise OSError(errno.EIO, "the disk takes nothing and doesn't say why")
+            rest = rest[written:]
 
     def _fail(self, error: OSError) -> None:
         self.failure = error
@@ -121,7 +123,11 @@ class CassetteWriter:
             where,
             error.strerror or error,
         )
-        if self._descriptor >= 0:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
-            self.close()
+        # It has been said; where even this fails, what is there reads as torn.
+        with contextlib.suppress(OSError):
+            if self._size:
+                self.disk.truncate(self._descriptor, self._size)
+            elif self.path is not None:
+                self.disk.remove(self.path)
+                self.path = None
+        self.close()

@@ -20,6 +20,7 @@ from streamtape.pytest_plugin.options import Asked, usage_errors
 from streamtape.pytest_plugin.staging import Staging, begin_staging
 from streamtape.pytest_plugin.tape import Tape
 from streamtape.pytest_plugin.verdicts import Verdict
+from streamtape.server.clock import cpu_ns
 from streamtape.server.config import Config, Policy, adjust
 from streamtape.server.serve import RunningServer
 from streamtape.server.summary import saved_by
@@ -65,7 +66,8 @@ class Worker:
             pacing=settings.pacing,
             exhausted=Exhausted.ERROR,
             collapse_retries=settings.collapse_retries,
-            rules=settings.rules,
+            on_disconnect=settings.on_disconnect,
+            rules=replace(settings.rules, cpu_ns=cpu_ns),
         )
         policy = adjust(policy, given)
         if policy.mode is RecordMode.NONE:

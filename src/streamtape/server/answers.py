@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Final
 
 from aiohttp import web
 
+from streamtape.core.redaction import clean_text
 from streamtape.errors import CassetteError, MissError, RequestError, StreamtapeError
 
 TOLD = "x-streamtape"
@@ -16,6 +18,9 @@ TOLD = "x-streamtape"
 
 TOLD_CASSETTE = "x-streamtape-cassette"
 """On every hit: the name of the cassette."""
+
+_RETRIED: Final = frozenset({408, 502, 504, 529})
+"""What may go well in a moment."""
 
 
 def error_answer(error: StreamtapeError) -> web.Response:
@@ -29,19 +34,20 @@ def error_answer(error: StreamtapeError) -> web.Response:
         status = error.status
         told = "miss" if isinstance(error, MissError) else "error"
     headers = {TOLD: told}
-    if status not in (502, 504):
+    if status not in _RETRIED:
         headers["x-should-retry"] = "false"
     return json_answer(error_body(error), status=status, headers=headers)
 
 
 def error_body(error: StreamtapeError) -> str:
     """
-    The API's error envelope as JSON.
+    The API's error envelope as JSON, without any key that the request had.
     """
     error_type = error.error_type if isinstance(error, RequestError) else "api_error"
     message = str(error)
     if isinstance(error, CassetteError):
         message = f"streamtape can't replay this: {message}"
+    message = clean_text(message)
     envelope = {"type": "error", "error": {"type": error_type, "message": message}}
     return json.dumps(envelope, ensure_ascii=False)
 

@@ -13,6 +13,7 @@ from streamtape.core.matching import DEFAULT_RULES, Matched, matched, request_ke
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode
 from streamtape.core.redaction import CleanRequest, clean_request
+from streamtape.core.secrets import remember_request
 from streamtape.server.config import Policy
 from streamtape.server.scopes import Scope
 from streamtape.server.tally import Exchange
@@ -60,12 +61,15 @@ def read_question(asked: Asked, *, limit_bytes: int) -> Question:
     """
     Redact a request, and find out what its key is.
 
+    The secrets in its headers are known from then on.
+
     Args:
         limit_bytes: How long the body may be without its encoding.
 
     Raises:
         UsageError: A pattern of the project takes too long on it.
     """
+    remember_request(asked.request)
     clean = clean_request(decode_body(asked.request, limit_bytes=limit_bytes))
     rules = asked.policy.rules
     seen = None

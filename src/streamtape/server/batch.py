@@ -24,6 +24,11 @@ class Sink(Protocol):
         Give a chunk, which the client has, to the tape.
         """
 
+    def fail(self, error: Exception) -> None:
+        """
+        Take note that one of the other two raised; ends this stream.
+        """
+
 
 class Batch:
     """
@@ -33,6 +38,8 @@ class Batch:
     turn, the others are sent one behind the other at the turn's end, and only then
     is anything recorded; a send between two recordings would cost thrice as much,
     because the client would have gone to sleep.
+
+    What one stream raises ends that stream and no other.
     """
 
     def __init__(self) -> None:
@@ -44,7 +51,7 @@ class Batch:
         Take a chunk and the time of its arrival.
         """
         if not self._chunks:
-            sink.send(chunk)
+            _send(sink, chunk)
             self._loop.call_soon(self.flush)
         self._chunks.append((sink, chunk, at_ns))
 
@@ -54,6 +61,16 @@ class Batch:
         """
         chunks, self._chunks = self._chunks, []
         for sink, chunk, _ in islice(chunks, 1, None):
-            sink.send(chunk)
+            _send(sink, chunk)
         for sink, chunk, at_ns in chunks:
-            sink.record(chunk, at_ns)
+            try:
+                sink.record(chunk, at_ns)
+            except Exception as error:
+                sink.fail(error)
+
+
+def _send(sink: Sink, chunk: bytes) -> None:
+    try:
+        sink.send(chunk)
+    except Exception as error:
+        sink.fail(error)

@@ -83,6 +83,10 @@ wall_ns = time.time_ns
 """The wall clock in ns since 1970, as the times of files are counted."""
 
 
+cpu_ns = time.thread_time_ns
+"""The time that the calling thread has spent at work, in ns."""
+
+
 def new_event_loop() -> asyncio.AbstractEventLoop:
     """
     Make a loop whose timers are exact to some microseconds where epoll is used.
@@ -92,7 +96,8 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     """
     if hasattr(selectors, "EpollSelector"):
         return asyncio.SelectorEventLoop(PreciseSelector())
-    return asyncio.new_event_loop()
+    # Not the default of every system: the sockets that it accepts from are watched.
+    return asyncio.SelectorEventLoop()
 
 
 if hasattr(selectors, "EpollSelector"):

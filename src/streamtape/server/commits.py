@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from streamtape.core.model import EndReason
 from streamtape.core.modes import RecordMode
+from streamtape.core.recording import Recording
+from streamtape.library.leaks import find_raw_kinds
 from streamtape.library.writer import CassetteWriter
 from streamtape.server.scopes import Scope
 from streamtape.server.tally import Exchange
@@ -34,6 +36,7 @@ class Commits:
     def submit(
         self,
         scope: Scope,
+        recording: Recording,
         writer: CassetteWriter,
         key: str,
         *,
@@ -49,15 +52,26 @@ class Commits:
             exchange: Gets the path of the cassette.
             tell: Takes its fate and its name, maybe in another thread.
         """
-        if ended in _UNFINISHED:
+
+        def leave() -> None:
             writer.close()
+            if writer.failure is not None:
+                scope.tally.recount("unfinished", "lost")
+            else:
+                tell("unfinished", writer.stem)
+
+        if ended in _UNFINISHED:
             scope.tally.count("unfinished")
-            tell("unfinished", writer.stem)
+            leave()
             return
 
         def commit() -> None:
             try:
                 give_name()
+            except OSError as error:
+                log.error("%s: can't be read again: %s", writer.path, error.strerror)
+                writer.close()
+                scope.tally.recount("recorded", "lost")
             except Exception:
                 # The disk's thread has nobody to tell, and others to serve.
                 log.exception("%s could not be given its name", writer.path)
@@ -67,11 +81,19 @@ class Commits:
         def give_name() -> None:
             if ended is EndReason.CLIENT_GONE and scope.library.has_complete(key):
                 # Whoever stops an app by Ctrl-C wants to keep what there was.
-                writer.close()
                 scope.tally.recount("recorded", "unfinished")
-                tell("unfinished", writer.stem)
+                leave()
                 return
             replace = mode is RecordMode.ALL
+            if found := _find_secrets(recording, writer):
+                writer.discard()
+                scope.tally.recount("recorded", "lost")
+                log.error(
+                    "%s was not kept: it would have held %s that the redaction missed",
+                    writer.stem,
+                    " and ".join(found),
+                )
+                return
             path = scope.library.commit(writer, key, replace=replace)
             if path is None:
                 scope.tally.recount("recorded", "lost")
@@ -104,3 +126,12 @@ class Commits:
         Wait until all is on the disk. Blocks.
         """
         self._disk.shutdown()
+
+
+def _find_secrets(recording: Recording, writer: CassetteWriter) -> list[str]:
+    """
+    Look for secrets once more, in the file's bytes and in its texts joined.
+    """
+    if writer.path is None or writer.failure is not None:
+        return []
+    return list(dict.fromkeys(recording.find_kinds() + find_raw_kinds(writer.path)))

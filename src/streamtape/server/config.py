@@ -4,23 +4,28 @@ What one server is told at its start.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 from streamtape.core.matching import DEFAULT_RULES
-from streamtape.core.modes import RecordMode
+from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import Pacing
 from streamtape.core.rules import Rules
 from streamtape.core.takes import Exhausted
 from streamtape.errors import UsageError
+from streamtape.server.clock import cpu_ns
+from streamtape.server.tokens import TOKEN_VARIABLE
 from streamtape.server.upstream_url import check_upstream, default_upstream
 from streamtape.settings import ScopeSettings, Settings
 from streamtape.settings.table import DEFAULT_CASSETTES, get_setting
 
-_POLICY_FIELDS: Final = frozenset({"mode", "exhausted", "collapse_retries"})
-_RULES_FIELDS: Final = frozenset(each.name for each in fields(Rules))
+_POLICY_FIELDS: Final = frozenset(
+    {"mode", "exhausted", "collapse_retries", "on_disconnect"}
+)
+_RULES_FIELDS: Final = frozenset(each.name for each in fields(Rules) if each.compare)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +39,8 @@ class Policy:
     exhausted: Exhausted = Exhausted.CYCLE
     collapse_retries: bool = False
     """Whether recorded failures are skipped that a later take made good."""
+    on_disconnect: OnDisconnect = OnDisconnect.STOP
+    """What a client that leaves in mid-answer does to the recording."""
     rules: Rules = DEFAULT_RULES
     upstream: str | None = None
     """Base URL to forward to; None for that of the server, if it has one."""
@@ -56,6 +63,10 @@ class Config:
     """Base URL to forward to; None in a server that only replays."""
     port: int = 0
     """On the loopback interface; 0 picks a free one."""
+    listen: str | None = None
+    """Another IP address to listen on, where requests need a token."""
+    token: str | None = field(default=None, repr=False)
+    """That token; None makes one."""
     idle_limit_ns: int = 600 * 10**9
     """
     Longest silence of the upstream before a request is given up.
@@ -64,6 +75,16 @@ class Config:
     """
     body_limit_bytes: int = 32 * 1024 * 1024
     """Largest request body that is taken; the API takes as much."""
+    body_stall_ns: int = 30 * 10**9
+    """Longest silence of a client within the body of its request."""
+    head_limit_ns: int = 30 * 10**9
+    """How long a client may take for the head of its request."""
+    most_requests: int | None = None
+    """How many are answered at once; None for what the system's limits allow."""
+    alone_limit_ns: int = 60 * 10**9
+    """How long an answer is recorded whose client has left, if it is to finish."""
+    alone_limit_bytes: int = 32 * 1024 * 1024
+    """How much of it."""
 
     @property
     def replays_only(self) -> bool:
@@ -96,6 +117,8 @@ def recording_config(settings: Settings, *, port: int) -> Config:
             for name, scope in settings.scopes.items()
         },
         port=port,
+        listen=settings.listen,
+        token=os.environ.get(TOKEN_VARIABLE) or None,
     )
     if config.replays_only:
         return config
@@ -126,6 +149,8 @@ def replaying_config(settings: Settings, *, port: int) -> Config:
             for name, scope in settings.scopes.items()
         },
         port=port,
+        listen=settings.listen,
+        token=os.environ.get(TOKEN_VARIABLE) or None,
     )
 
 
@@ -157,7 +182,8 @@ def _policy(settings: ScopeSettings, mode: RecordMode, *, where: str) -> Policy:
         pacing=settings.pacing,
         exhausted=settings.exhausted or Exhausted.CYCLE,
         collapse_retries=settings.collapse_retries,
-        rules=settings.rules,
+        on_disconnect=settings.on_disconnect,
+        rules=replace(settings.rules, cpu_ns=cpu_ns),
         where=where,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from aiohttp import web
 
 from streamtape.core.matching import request_key
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.modes import Action, decide
+from streamtape.core.modes import Action, OnDisconnect, decide
 from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
 from streamtape.core.redaction import replayed_headers
@@ -28,7 +29,7 @@ from streamtape.errors import (
     UpstreamUnreachableError,
     UsageError,
 )
-from streamtape.library.cache import CassetteCache
+from streamtape.library.cache import CassetteCache, Playable
 from streamtape.library.writer import CassetteWriter
 from streamtape.server.answers import TOLD, TOLD_CASSETTE, add_cors
 from streamtape.server.asked import Asked, Question, read_question
@@ -38,7 +39,7 @@ from streamtape.server.commits import Commits
 from streamtape.server.config import Config, Policy
 from streamtape.server.misses import report_miss
 from streamtape.server.outlet import Outlet, head
-from streamtape.server.record import Relay, Tape
+from streamtape.server.record import AloneLimits, Relay, Tape
 from streamtape.server.replay import play_cassette
 from streamtape.server.rewrite import find_rewrite, in_scope
 from streamtape.server.scopes import Scopes
@@ -170,6 +171,16 @@ class Exchanges:
         for relay in self._relays:
             relay.stop()
 
+    async def wait_for_those_alone(self) -> None:
+        """
+        Wait until the recordings have ended whose clients have left.
+
+        Call it behind :meth:`stop`: nobody else waits for them.
+        """
+        for relay in [each for each in self._relays if each.is_alone]:
+            # It hands its recording over to be named in the same turn.
+            await relay.has_ended.wait()
+
     def close(self) -> None:
         """
         Wait until all is on the disk. Blocks.
@@ -193,7 +204,7 @@ class Exchanges:
             # A large folder takes a while to look through; the streams go on.
             paths = await asyncio.to_thread(scope.library.takes, key, question.clean)
         if asked.policy.collapse_retries and len(paths) > 1:
-            statuses = [self._status_of(path) for path in paths]
+            statuses = [await self._status_of(path) for path in paths]
             # What is skipped was needed once: nobody should take it away as unused.
             scope.tally.used.update(paths)
             paths = [paths[index] for index in without_retries(statuses)]
@@ -202,9 +213,9 @@ class Exchanges:
             return on_miss, None
         return Action.REPLAY, paths[index]
 
-    def _status_of(self, path: Path) -> int:
+    async def _status_of(self, path: Path) -> int:
         try:
-            with self._cache.open(path) as cassette:
+            with await self._open(path) as cassette:
                 response = cassette.response
                 return _NO_ANSWER if response is None else response.status
         except CassetteNotFoundError:
@@ -212,12 +223,18 @@ class Exchanges:
         except CassetteError:
             return _NO_ANSWER
 
+    async def _open(self, path: Path) -> AbstractContextManager[Playable]:
+        if self._cache.is_long(path):
+            # No other stream waits until this one is known to be sound to its end.
+            await asyncio.to_thread(self._cache.verify, path)
+        return self._cache.open(path)
+
     async def _replay(
         self, asked: Asked, question: Question, path: Path, arrived_ns: int
     ) -> web.StreamResponse:
         scope, pacing = asked.scope, asked.policy.pacing
         name = scope.name_of(path)
-        with self._cache.open(path) as cassette:
+        with await self._open(path) as cassette:
             if cassette.request != question.clean and not _answers(
                 cassette.request, asked, question
             ):
@@ -284,6 +301,7 @@ class Exchanges:
             response=recorded,
             tape=tape,
             batch=self._batch,
+            alone=self._alone_limits(asked.policy),
         )
         self._relays.add(relay)
         try:
@@ -299,6 +317,7 @@ class Exchanges:
             else:
                 self._commits.submit(
                     scope,
+                    tape.recording,
                     tape.writer,
                     question.key,
                     mode=asked.policy.mode,
@@ -307,6 +326,14 @@ class Exchanges:
                     tell=tell,
                 )
         return response
+
+    def _alone_limits(self, policy: Policy) -> AloneLimits | None:
+        if policy.on_disconnect is OnDisconnect.STOP:
+            return None
+        config = self.config
+        return AloneLimits(
+            time_ns=config.alone_limit_ns, size_bytes=config.alone_limit_bytes
+        )
 
     def _outlet(
         self, asked: Asked, response: web.StreamResponse, recorded: Response, told: str

@@ -5,12 +5,12 @@ The HTTP face: who is let in, what is answered here, and the errors' answers.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode
@@ -27,8 +27,14 @@ from streamtape.server.answers import (
 from streamtape.server.asked import Asked
 from streamtape.server.config import Policy
 from streamtape.server.exchanges import Exchanges
-from streamtape.server.guard import check_request, explain_base_url
+from streamtape.server.guard import (
+    check_framing,
+    check_request,
+    explain_base_url,
+)
+from streamtape.server.listen import is_loopback
 from streamtape.server.scopes import split_scope
+from streamtape.server.tokens import check_token
 from streamtape.version import __version__
 
 log = logging.getLogger(__name__)
@@ -44,36 +50,34 @@ class Face:
     Answers every request that reaches the server.
 
     Args:
-        port: Tells our own port, which is known once the server listens.
+        port: Our own port.
+        token: What requests from elsewhere than this machine have to carry; None if
+            none can come.
     """
 
-    def __init__(self, exchanges: Exchanges, *, port: Callable[[], int]) -> None:
+    def __init__(
+        self, exchanges: Exchanges, *, port: int, token: str | None = None
+    ) -> None:
         self._exchanges = exchanges
         self._config = exchanges.config
         self._port = port
+        self._token = token
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """
         Answer one request; whatever goes wrong becomes an answer too.
         """
         try:
-            check_request(
-                method=request.method,
-                target=request.raw_path,
-                hosts=request.headers.getall("Host", []),
-                port=self._port(),
-                origin=request.headers.get("Origin"),
-                fetch_site=request.headers.get("Sec-Fetch-Site"),
-            )
+            before, target = self._admit(request)
         except RefusedRequestError as error:
             log.info("refused: %s", clean_text(str(error)))
-            return error_answer(error)
+            return _close_behind(request, error_answer(error))
         origin = request.headers.get("Origin")
         try:
-            prefix, name, target = split_scope(request.raw_path)
+            prefix, name, target = split_scope(target)
             response = await self._answer_here(request, name, target)
             if response is None:
-                asked = await self._read(request, prefix, name, target)
+                asked = await self._read(request, before + prefix, name, target)
                 with asked.scope.running:
                     return await self._exchanges.answer(asked)
         except StreamtapeError as error:
@@ -84,7 +88,37 @@ class Face:
             message = f"a defect of streamtape itself: {type(error).__name__}"
             response = error_answer(StreamtapeError(message))
         add_cors(response, origin)
-        return response
+        return _close_behind(request, response)
+
+    def _admit(self, request: web.BaseRequest) -> tuple[str, str]:
+        """
+        Return the target in two: the part with a token, and what is asked for.
+
+        Raises:
+            RefusedRequestError: The request is not let in.
+        """
+        is_local = self._token is None or _is_local(request)
+        headers = request.headers
+        before, target = check_token(
+            request.raw_path,
+            headers.get("x-streamtape-token"),
+            token=self._token,
+            is_needed=not is_local,
+        )
+        check_request(
+            method=request.method,
+            target=target,
+            hosts=headers.getall("Host", []),
+            port=self._port if is_local else None,
+            origins=headers.getall("Origin", []),
+            fetch_sites=headers.getall("Sec-Fetch-Site", []),
+        )
+        check_framing(
+            request.version,
+            headers.getall("Transfer-Encoding", []),
+            headers.getall("Expect", []),
+        )
+        return before, target
 
     async def _answer_here(
         self, request: web.BaseRequest, scope: str, target: str
@@ -133,22 +167,7 @@ class Face:
     ) -> Asked:
         scope = self._exchanges.scopes.get(name)
         policy = self._policy_of(request, scope.policy)
-        _expect_continue(request)
-        limit = self._config.body_limit_bytes
-        body = bytearray()
-        try:
-            while chunk := await request.content.readany():
-                body += chunk
-                if len(body) > limit:
-                    message = f"the body is longer than {limit} bytes"
-                    raise RefusedRequestError(
-                        message, status=413, error_type="request_too_large"
-                    )
-        except web.RequestPayloadError as error:
-            message = "the body broke off, or its framing is wrong"
-            raise RefusedRequestError(
-                message, status=400, error_type="invalid_request_error"
-            ) from error
+        body = await self._read_body(request)
         return Asked(
             request=Request(
                 method=request.method,
@@ -158,13 +177,42 @@ class Face:
                     for name, value in request.headers.items()
                     if not name.lower().startswith(_OWN_PREFIX)
                 ),
-                body=bytes(body),
+                body=body,
             ),
             web_request=request,
             scope=scope,
             policy=policy,
             own_url=f"http://{request.headers['Host']}{prefix}",
         )
+
+    async def _read_body(self, request: web.BaseRequest) -> bytes:
+        limit = self._config.body_limit_bytes
+        limit_s = self._config.body_stall_ns / 1e9
+        body = io.BytesIO()
+        size = request.content_length or 0
+        try:
+            if size <= limit:
+                _expect_continue(request)
+            while size <= limit:
+                async with asyncio.timeout(limit_s):
+                    chunk = await request.content.readany()
+                if not chunk:
+                    # Unlike that of a bytearray, this value is no second copy.
+                    return body.getvalue()
+                body.write(chunk)
+                size = body.tell()
+        except web.RequestPayloadError as error:
+            message = "the body broke off, or its framing is wrong"
+            raise RefusedRequestError(
+                message, status=400, error_type="invalid_request_error"
+            ) from error
+        except TimeoutError as error:
+            message = f"nothing more of the body came for {limit_s:g} s"
+            raise RefusedRequestError(
+                message, status=408, error_type="timeout_error"
+            ) from error
+        message = f"the body is longer than {limit} bytes"
+        raise RefusedRequestError(message, status=413, error_type="request_too_large")
 
     def _policy_of(self, request: web.BaseRequest, policy: Policy) -> Policy:
         """
@@ -194,10 +242,31 @@ def _bad_header(name: str, reason: str) -> RefusedRequestError:
     return RefusedRequestError(message, status=400, error_type="invalid_request_error")
 
 
+def _is_local(request: web.BaseRequest) -> bool:
+    """
+    Whether a request came in by the loopback interface.
+    """
+    sockname = request.get_extra_info("sockname")
+    return sockname is not None and is_loopback(sockname[0])
+
+
+def _close_behind(
+    request: web.BaseRequest, response: web.StreamResponse
+) -> web.StreamResponse:
+    """
+    Let a client know that the rest of its body is not waited for.
+    """
+    if not request.content.is_eof():
+        response.force_close()
+    return response
+
+
 def _expect_continue(request: web.BaseRequest) -> None:
     """
     Let a client that asks first send its body: curl does so for larger ones.
+
+    One of HTTP/1.0 would take this for its answer.
     """
-    expected = request.headers.get("Expect", "").lower()
-    if expected == "100-continue" and request.transport is not None:
+    is_asked = "Expect" in request.headers and request.version >= HttpVersion11
+    if is_asked and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

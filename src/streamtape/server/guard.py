@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 from streamtape.errors import RefusedRequestError
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -27,24 +30,67 @@ def check_request(
     method: str,
     target: str,
     hosts: Sequence[str],
-    port: int,
-    origin: str | None,
-    fetch_site: str | None,
+    port: int | None,
+    origins: Sequence[str],
+    fetch_sites: Sequence[str],
 ) -> None:
     """
     Let a request pass, or say why not.
 
     Args:
-        target: The request target exactly as on the wire.
+        target: The request target exactly as on the wire, less a token.
         hosts: All values of the Host header.
-        port: The port that this server listens on.
-        origin: The Origin header, if there is one.
-        fetch_site: The Sec-Fetch-Site header, if there is one.
+        port: The port that this server listens on; None for a request with a token,
+            which may name any host.
+        origins: All values of the Origin header.
+        fetch_sites: All values of the Sec-Fetch-Site header.
 
     Raises:
         RefusedRequestError: It is not for us, or comes from a foreign page.
     """
     _check_target(method, target)
+    _check_host(hosts, port)
+    for origin in origins:
+        if not is_loopback_origin(origin):
+            message = f"pages of {origin!r} may not use this proxy, only loopback ones"
+            raise forbidden(message)
+    if "cross-site" in fetch_sites and not origins:
+        message = "a page of another site may not use this proxy"
+        raise forbidden(message)
+
+
+def check_framing(
+    version: tuple[int, int], codings: Sequence[str], expected: Sequence[str]
+) -> None:
+    """
+    Refuse what a sender and we might read differently.
+
+    Args:
+        version: Of HTTP, as the first line has it; 0.9 stands for none.
+        codings: All values of the Transfer-Encoding header.
+        expected: All values of the Expect header.
+
+    Raises:
+        RefusedRequestError: The version is too old, there is another coding than
+            chunks, or an expectation that nobody here can meet.
+    """
+    if version < (1, 0):
+        raise _malformed("the first line of the request has no version of HTTP")
+    if codings and [coding.lower() for coding in codings] != ["chunked"]:
+        message = "Transfer-Encoding: expected chunked, and no other coding"
+        raise _malformed(message)
+    if any(each.lower() != "100-continue" for each in expected):
+        message = "Expect: expected 100-continue"
+        raise RefusedRequestError(
+            message, status=417, error_type="invalid_request_error"
+        )
+
+
+def _check_host(hosts: Sequence[str], port: int | None) -> None:
+    if port is None:
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            raise forbidden("expected one Host header, with a name and a port")
+        return
     allowed = {f"{host}:{port}" for host in _LOOPBACK_HOSTS}
     if port == _HTTP_PORT:
         allowed |= _LOOPBACK_HOSTS
@@ -54,13 +100,7 @@ def check_request(
             f"Host {named!r} is not this proxy, which is 127.0.0.1:{port}; "
             "set the client's base URL to http://127.0.0.1:" + str(port)
         )
-        raise _forbidden(message)
-    if origin is not None and not is_loopback_origin(origin):
-        message = f"pages of {origin!r} may not use this proxy, only loopback ones"
-        raise _forbidden(message)
-    if fetch_site == "cross-site" and origin is None:
-        message = "a page of another site may not use this proxy"
-        raise _forbidden(message)
+        raise forbidden(message)
 
 
 def is_loopback_origin(origin: str) -> bool:
@@ -109,7 +149,10 @@ def _check_target(method: str, target: str) -> None:
         raise _malformed(message)
 
 
-def _forbidden(message: str) -> RefusedRequestError:
+def forbidden(message: str) -> RefusedRequestError:
+    """
+    Make the error of a request that is not let in.
+    """
     return RefusedRequestError(message, status=403, error_type="permission_error")
 
 

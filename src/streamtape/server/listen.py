@@ -1,48 +1,106 @@
 """
-Sockets to listen on: the loopback interface, and no other.
+Sockets to listen on: the loopback interface, and what was asked for besides.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
 import socket
+from ipaddress import ip_address
 
 from streamtape.errors import UsageError
 
+log = logging.getLogger(__name__)
 
-def listen(port: int) -> list[socket.socket]:
+_LOCALS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
+
+def listen(port: int, *, besides: str | None = None) -> list[socket.socket]:
     """
     Listen on the loopback interface: IPv4, and IPv6 where there is one.
 
+    Args:
+        port: 0 picks a free one.
+        besides: Another address of this machine; that of all addresses holds the
+            loopback's too. None, or one of the loopback, for nothing more.
+
     Raises:
-        UsageError: The port is taken, or may not be used.
+        UsageError: The port is taken, or may not be used, or the address is none of
+            this machine.
     """
-    sockets = [_bind(socket.AF_INET, "127.0.0.1", port)]
-    with contextlib.suppress(UsageError, OSError):
-        # Some clients resolve localhost to the IPv6 address alone.
-        sockets.append(_bind(socket.AF_INET6, "::1", sockets[0].getsockname()[1]))
+    with contextlib.ExitStack() as opened:
+        sockets: list[socket.socket] = []
+        for family, host in _addresses(besides):
+            if sockets:
+                port = sockets[0].getsockname()[1]
+            try:
+                bound = _bind(family, host, port)
+            except OSError as error:
+                if host != "::1":
+                    raise _refusal(host, port, error) from error
+                if error.errno == errno.EADDRINUSE:
+                    log.warning(
+                        "port %s of ::1 is taken by another program, and localhost may "
+                        "lead there; name 127.0.0.1 in base URLs",
+                        port,
+                    )
+                # Else this machine has no IPv6.
+                continue
+            sockets.append(opened.enter_context(bound))
+        opened.pop_all()
     return sockets
+
+
+def is_loopback(address: str) -> bool:
+    """
+    Whether an IP address is one that only this machine can reach.
+    """
+    return ip_address(address.partition("%")[0]).is_loopback
+
+
+def _addresses(besides: str | None) -> list[tuple[socket.AddressFamily, str]]:
+    """
+    Return what to listen on; the first one is always there.
+    """
+    hosts = dict(_LOCALS)
+    if besides is None or is_loopback(besides):
+        return list(hosts.items())
+    address = ip_address(besides)
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    if address.is_unspecified:
+        # A port can't be bound both as a whole and at one address.
+        hosts[family] = besides
+        return list(hosts.items())
+    return [*hosts.items(), (family, besides)]
 
 
 def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == "posix":
-        # Elsewhere this would let two servers take one port.
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        if os.name == "posix":
+            # Elsewhere this would let two servers take one port.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((host, port))
         bound.listen(1024)
     except OverflowError as error:
         bound.close()
         raise UsageError(f"port {port}: expected a number up to 65535") from error
-    except OSError as error:
+    except OSError:
         bound.close()
-        message = f"port {port} can't be used: {error.strerror}"
-        if error.errno == errno.EADDRINUSE:
-            message = (
-                f"port {port} is taken; choose another with --port, or 0 for a free one"
-            )
-        raise UsageError(message) from error
+        raise
     return bound
+
+
+def _refusal(host: str, port: int, error: OSError) -> UsageError:
+    if error.errno == errno.EADDRINUSE:
+        return UsageError(
+            f"port {port} is taken; choose another with --port, or 0 for a free one"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return UsageError(f"listen {host}: this machine has no such address")
+    return UsageError(f"port {port} can't be used: {error.strerror}")

@@ -22,6 +22,12 @@ _BODILESS = frozenset({204, 304})
 
 _UNSENT_POLL_S: Final = 0.001
 
+_RESET_LIMIT_S: Final = 15
+"""How long a reset waits for a client that takes nothing of what came before it."""
+
+_HELD_BYTES: Final = 32 * 1024 * 1024
+"""How much of a body is held back to be changed; the rest passes as it is."""
+
 
 class Outlet:
     """
@@ -32,6 +38,7 @@ class Outlet:
     Args:
         rewrite: A change to the whole body, which is then held back to its end;
             None to send every byte at once as it is.
+        reset_limit_s: How long a reset waits for a client that takes nothing.
     """
 
     def __init__(
@@ -40,10 +47,13 @@ class Outlet:
         response: web.StreamResponse,
         *,
         rewrite: Callable[[bytes], bytes] | None = None,
+        reset_limit_s: float = _RESET_LIMIT_S,
     ) -> None:
         self.response = response
         self._rewrite = rewrite
+        self._reset_limit_s = reset_limit_s
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self._request = request
         self._protocol = request.protocol
         self._transport = request.transport
@@ -67,8 +77,11 @@ class Outlet:
         """
         if self._rewrite is None:
             self._send(data)
-        else:
-            self._held.append(data)
+            return
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > _HELD_BYTES:
+            self._send_held()
 
     @property
     def has_room(self) -> bool:
@@ -91,8 +104,7 @@ class Outlet:
         COMPLETE and UPSTREAM_EOF end by the framing, UPSTREAM_RESET by a reset,
         everything else by a connection that closes within the body.
         """
-        if self._rewrite is not None:
-            self._send(self._rewrite(b"".join(self._held)))
+        self._send_held()
         if reason in (EndReason.COMPLETE, EndReason.UPSTREAM_EOF):
             with contextlib.suppress(ConnectionError):
                 await self.response.write_eof()
@@ -110,6 +122,13 @@ class Outlet:
         if self._transport is not None:
             self._transport.abort()
 
+    def _send_held(self) -> None:
+        rewrite, self._rewrite = self._rewrite, None
+        if rewrite is not None:
+            held = b"".join(self._held)
+            self._held.clear()
+            self._send(rewrite(held))
+
     def _send(self, data: bytes) -> None:
         transport = self._transport
         if transport is None or transport.is_closing() or not data:
@@ -126,16 +145,25 @@ class Outlet:
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        # What was written arrives first: a reset throws away what is on its way.
-        transport.set_write_buffer_limits(high=0)
-        await self.drain()
         connection = transport.get_extra_info("socket")
-        # The system tells no event when the last byte has been taken, hence the noqa.
-        while not transport.is_closing() and _count_unsent(connection.fileno()):  # noqa: ASYNC110
-            await asyncio.sleep(_UNSENT_POLL_S)
+        # What was written arrives first: a reset throws away what is on its way.
+        # A client that never reads gets it all the same, and loses that.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._reset_limit_s):
+                transport.set_write_buffer_limits(high=0)
+                await self.drain()
+                await _wait_until_taken(transport, connection)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
         transport.abort()
+
+
+async def _wait_until_taken(
+    transport: asyncio.Transport, connection: socket.socket
+) -> None:
+    # The system tells no event when the last byte has been taken, hence the noqa.
+    while not transport.is_closing() and _count_unsent(connection.fileno()):  # noqa: ASYNC110
+        await asyncio.sleep(_UNSENT_POLL_S)
 
 
 if sys.platform == "linux":
@@ -158,13 +186,26 @@ else:
         return 0
 
 
+class _Head(web.StreamResponse):
+    """
+    A head without a content type if it was given none.
+    """
+
+    async def _prepare_headers(self) -> None:
+        has_type = "Content-Type" in self.headers
+        await super()._prepare_headers()
+        # aiohttp fills one in, and has no public way to leave it out.
+        if not has_type:
+            self.headers.popall("Content-Type", None)
+
+
 def head(
     status: int, reason: str, headers: Iterable[tuple[str, str]]
 ) -> web.StreamResponse:
     """
     Make the head of an answer; names that occur more than once stay so.
     """
-    response = web.StreamResponse(status=status, reason=reason or None)
+    response = _Head(status=status, reason=reason or None)
     for name, value in headers:
         response.headers.add(name, value)
     return response

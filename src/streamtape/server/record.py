@@ -5,6 +5,7 @@ The recipe of a recording: chunk, stamp, client first, then the cassette.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,8 +17,20 @@ from streamtape.library.writer import CassetteWriter
 from streamtape.server.batch import Batch
 from streamtape.server.clock import Clock
 from streamtape.server.outlet import Outlet
-from streamtape.server.tee import Tee
+from streamtape.server.tee import BrokenBodyError, Tee
 from streamtape.server.upstream import reason_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AloneLimits:
+    """
+    How much of an answer is still recorded when its client has left.
+    """
+
+    time_ns: int
+    size_bytes: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +53,7 @@ class Relay:
         response: The head as the client gets it.
         tape: None to forward without recording.
         batch: Where the chunks of all relays of this server meet.
+        alone: How far to record on when the client has left; None not to.
     """
 
     def __init__(
@@ -52,9 +66,14 @@ class Relay:
         response: Response,
         tape: Tape | None,
         batch: Batch,
+        alone: AloneLimits | None = None,
     ) -> None:
         self.reason = EndReason.CLIENT_GONE
         """How it ended; what it would be if the client left now while it runs."""
+        self.has_ended = asyncio.Event()
+        """Set once nothing more comes from the upstream or goes to the tape."""
+        self.is_alone = False
+        """Whether the client has left and the recording goes on."""
         self._outlet = outlet
         self._clock = clock
         self._start_ns = start_ns
@@ -62,12 +81,19 @@ class Relay:
         self._tape = tape
         self._has_begun = False
         self._batch = batch
+        self._alone = None if tape is None else alone
+        self._alone_bytes = 0
         self._tee = Tee(source, clock, partial(batch.add, self))
         self._is_stopping = False
+        self._failure: Exception | None = None
 
     async def run(self, idle_limit_ns: int) -> None:
         """
         Carry the whole body; the client's answer and the tape end as it ended.
+
+        Raises:
+            CancelledError: The client left, or the server can't wait for it. The
+                tape has its end all the same.
         """
         try:
             await self._outlet.start()
@@ -76,14 +102,17 @@ class Relay:
             self.reason, detail = await self._carry(idle_limit_ns)
             self._end_tape(detail)
         except asyncio.CancelledError:
-            # The client's connection has gone, or the server can't wait for it.
-            if self._is_stopping:
-                self.reason = EndReason.SHUTDOWN
-            self._end_tape("")
             self._outlet.abort()
+            self._end_tape(await self._carry_alone(idle_limit_ns))
+            raise
+        except BaseException:
+            # Else an answer that says what went wrong would follow within this one.
+            if self._outlet.response.prepared:
+                self._outlet.abort()
             raise
         finally:
             self._tee.close()
+            self.has_ended.set()
         await self._outlet.finish(self.reason)
 
     def stop(self) -> None:
@@ -93,25 +122,24 @@ class Relay:
         self._is_stopping = True
         self._tee.close()
 
-    async def _carry(self, idle_limit_ns: int) -> tuple[EndReason, str]:
-        tee = self._tee
-        while not tee.is_over:
-            try:
-                await tee.wait(idle_limit_ns)
-            except TimeoutError:
-                detail = f"nothing came from the upstream for {idle_limit_ns / 1e9:g} s"
-                return EndReason.UPSTREAM_TIMEOUT, detail
-            if tee.is_paused:
-                await self._outlet.drain()
-                tee.resume()
-        if self._is_stopping:
-            return EndReason.SHUTDOWN, "the proxy was stopped"
-        return reason_of(tee.error), _detail(tee.error)
+    def fail(self, error: Exception) -> None:
+        """
+        End because a chunk could not be sent or recorded.
+        """
+        if self._failure is None:
+            log.error("a defect of streamtape itself ends an answer", exc_info=error)
+            self._failure = error
+        self._tee.close()
 
     def send(self, chunk: bytes) -> None:
         """
         Give a chunk to the client.
         """
+        if self._failure is not None:
+            return
+        if self.is_alone:
+            self._count_alone(len(chunk))
+            return
         self._outlet.write(chunk)
         if not self._outlet.has_room:
             self._tee.pause()
@@ -120,13 +148,70 @@ class Relay:
         """
         Give a chunk, which the client has, to the tape.
         """
-        if self._tape is None:
+        if self._tape is None or self._failure is not None:
             return
         if not self._has_begun:
             self._begin()
         packed = self._tape.recording.feed(chunk, at_ns - self._start_ns)
         if packed:
             self._tape.writer.write(packed)
+
+    async def _carry(self, idle_limit_ns: int) -> tuple[EndReason, str]:
+        tee = self._tee
+        while not tee.is_over:
+            if tee.is_paused:
+                # Whether the client keeps up is known when it has been sent all.
+                self._batch.flush()
+                await self._outlet.drain()
+                # The others have their turn, however much there is of this one.
+                await asyncio.sleep(0)
+                tee.resume()
+                continue
+            try:
+                await tee.wait(idle_limit_ns)
+            except TimeoutError:
+                detail = f"nothing came from the upstream for {idle_limit_ns / 1e9:g} s"
+                return EndReason.UPSTREAM_TIMEOUT, detail
+        # What came last may fail yet.
+        self._batch.flush()
+        if self._failure is not None:
+            name = type(self._failure).__name__
+            return EndReason.UPSTREAM_CUT, f"a defect of streamtape itself: {name}"
+        if self._is_stopping:
+            return EndReason.SHUTDOWN, "the proxy was stopped"
+        return reason_of(tee.error), _detail(tee.error)
+
+    async def _carry_alone(self, idle_limit_ns: int) -> str:
+        """
+        Record on without the client, within the limits; returns the ending's detail.
+        """
+        limits = self._alone
+        if limits is None or not self._has_begun or self._is_stopping:
+            self.reason = self._reason_of_departure()
+            return ""
+        self.is_alone = True
+        log.info("a client has left; what it asked for is recorded to its end")
+        try:
+            async with asyncio.timeout(limits.time_ns / 1e9):
+                reason, detail = await self._carry(idle_limit_ns)
+        except TimeoutError:
+            return f"the client left, and {limits.time_ns / 1e9:g} s were not enough"
+        except asyncio.CancelledError:
+            self.reason = self._reason_of_departure()
+            return ""
+        if self._alone_bytes > limits.size_bytes:
+            return f"the client left, and {limits.size_bytes} bytes were not enough"
+        self.reason = reason
+        return detail
+
+    def _reason_of_departure(self) -> EndReason:
+        return EndReason.SHUTDOWN if self._is_stopping else EndReason.CLIENT_GONE
+
+    def _count_alone(self, size: int) -> None:
+        assert self._alone is not None
+        self._alone_bytes += size
+        if self._alone_bytes > self._alone.size_bytes:
+            self._tee.close()
 
     def _begin(self) -> None:
         if self._tape is not None and not self._has_begun:
@@ -135,11 +220,24 @@ class Relay:
 
     def _end_tape(self, detail: str) -> None:
         self._batch.flush()
-        if self._tape is not None and self._has_begun:
-            offset_ns = self._clock.now_ns() - self._start_ns
+        if self._tape is None or not self._has_begun:
+            return
+        offset_ns = self._clock.now_ns() - self._start_ns
+        try:
             packed = self._tape.recording.end(self.reason, offset_ns, detail=detail)
+        except Exception as error:
+            # Without an end it stays a part, as if this process had been killed.
+            self.fail(error)
+            self.reason = EndReason.SHUTDOWN
+        else:
             self._tape.writer.write(packed)
 
 
 def _detail(error: BaseException | None) -> str:
-    return "" if error is None else "the connection to the upstream broke in the body"
+    match error:
+        case None:
+            return ""
+        case BrokenBodyError():
+            return str(error)
+        case _:
+            return "the connection to the upstream broke in the body"

@@ -65,8 +65,8 @@ class Player:
             drain: Waits until there is room again.
 
         Raises:
-            CassetteError: The cassette turned out to be damaged; what came before
-                the damage was sent.
+            Exception: What reading raised, such as a CassetteError because of damage,
+                behind all that came before; or what writing raised.
         """
         while self._next is not None:
             self._changed.clear()
@@ -84,6 +84,14 @@ class Player:
         """
         Send what is due now and set the timer for what comes next.
         """
+        try:
+            self._send_batch()
+        except Exception as error:
+            # The timer has nobody to tell.
+            self._error, self._next = error, None
+            self._changed.set()
+
+    def _send_batch(self) -> None:
         now_ns = self._clock.now_ns()
         batch: list[bytes] = []
         size = 0
@@ -101,7 +109,7 @@ class Player:
     def _read_next(self) -> Part | None:
         try:
             part = next(self._parts, None)
-        except CassetteError as error:
+        except Exception as error:
             self._error = error
             return None
         if part is not None:
@@ -133,13 +141,14 @@ async def play_cassette(
     )
     try:
         await player.play(outlet.drain)
-    except asyncio.CancelledError:
-        outlet.abort()
-        raise
     except CassetteError as error:
         outlet.write(encode_event(error_body(error), name="error"))
         await outlet.finish(EndReason.UPSTREAM_CUT)
         return EndReason.DISK_ERROR
+    except BaseException:
+        # The client has left, or a second answer would follow in this one's body.
+        outlet.abort()
+        raise
     ending = cassette.ending
     await sleep_until_ns(clock, start_ns + due_ns(ending.offset_ns))
     await outlet.finish(ending.reason)

@@ -14,8 +14,11 @@ from urllib.parse import urlsplit
 
 from streamtape.core.model import Headers, media_type
 
+# JSON may spell a slash with a backslash before it, and some writers do.
+_SLASH = rb"\\?/"
 _RESULTS_URL = re.compile(
-    rb'("results_url"\s*:\s*")https?://[^"]*?(/v1/messages/batches/[^"]*")'
+    rb'("results_url"\s*:\s*")https?:%b[^"]*?(%b[^"]*")'
+    % (_SLASH * 2, _SLASH.join([b"", b"v1", b"messages", b"batches", b""]))
 )
 
 

@@ -16,19 +16,24 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
-from aiohttp import web
-
 from streamtape.core.modes import RecordMode
+from streamtape.core.secrets import remember_environment
 from streamtape.errors import UsageError
+from streamtape.server.accepting import accepting
 from streamtape.server.clock import SystemClock, new_event_loop
 from streamtape.server.config import Config, adjust
+from streamtape.server.connections import Front
 from streamtape.server.exchanges import Exchanges
 from streamtape.server.face import Face
+from streamtape.server.limits import find_most_requests
 from streamtape.server.listen import listen
 from streamtape.server.scopes import Scopes, is_scope_name
 from streamtape.server.summary import Summary, summarise
+from streamtape.server.tokens import find_token, outer_url
 from streamtape.server.upstream_url import check_upstream, default_upstream
 from streamtape.server.upstreams import Upstreams
+
+log = logging.getLogger(__name__)
 
 DUMMY_KEY: Final = "streamtape-replays-without-a-key"
 
@@ -37,11 +42,6 @@ _STOP_LIMIT_S = 0.5
 How long answers that still run may take to end when the server stops; aiohttp waits
 for it twice.
 """
-
-_quiet = logging.getLogger(f"{__name__}.aiohttp")
-# aiohttp's own log lines quote requests, keys included.
-_quiet.addHandler(logging.NullHandler())
-_quiet.propagate = False
 
 
 class RunningServer:
@@ -63,6 +63,8 @@ class RunningServer:
         self.config = config
         self.base_url = ""
         """What to set as a client's base URL, without ``/v1``."""
+        self.outer_url = ""
+        """The same for clients elsewhere, with the token; empty if none can come."""
         self.scopes = Scopes(config)
         self._exchanges: Exchanges
         self._loop: asyncio.AbstractEventLoop
@@ -162,41 +164,46 @@ class RunningServer:
             with asyncio.Runner(loop_factory=new_event_loop) as runner:
                 runner.run(self._serve())
         except BaseException as error:
+            if self._started.is_set():
+                # Nobody waits for it any more, and it must not end in silence.
+                log.critical("a defect of streamtape itself", exc_info=error)
             self._error = error
             self._started.set()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        sockets = listen(self.config.port)
+        config = self.config
+        token = find_token(config.listen, config.token)
+        sockets = listen(config.port, besides=config.listen)
         port: int = sockets[0].getsockname()[1]
         async with contextlib.AsyncExitStack() as stack:
             for bound in sockets:
                 stack.callback(bound.close)
             exchanges = await self._open_exchanges(stack, port)
             self._exchanges = exchanges
-            face = Face(exchanges, port=lambda: port)
-            server = web.Server(
+            face = Face(exchanges, port=port, token=token)
+            front = Front(
                 face.handle,
-                handler_cancellation=True,
-                auto_decompress=False,
-                logger=_quiet,
-                access_log=None,
+                most_requests=config.most_requests or find_most_requests(),
+                head_limit_s=config.head_limit_ns / 1e9,
             )
-            runner = web.ServerRunner(server, shutdown_timeout=_STOP_LIMIT_S)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            for bound in sockets:
-                await web.SockSite(runner, bound).start()
+            stack.push_async_callback(front.shutdown, _STOP_LIMIT_S)
+            stack.callback(front.pre_shutdown)
+            await stack.enter_async_context(accepting(front, sockets))
             self.base_url = f"http://127.0.0.1:{port}"
+            if token is not None and config.listen is not None:
+                self.outer_url = outer_url(config.listen, port=port, token=token)
             self._started.set()
             await self._stopping.wait()
             exchanges.stop()
+            await exchanges.wait_for_those_alone()
 
     async def _open_exchanges(
         self, stack: contextlib.AsyncExitStack, port: int
     ) -> Exchanges:
         config = self.config
+        remember_environment(os.environ)
         check_folder(config.cassettes, config.policy.mode)
         await asyncio.to_thread(self.scopes.get("").open)
         base_url = config.upstream

@@ -4,20 +4,29 @@ Between a connection to the upstream and aiohttp: each chunk, as soon as it is r
 Waiting for aiohttp's reader costs a turn of the event loop and a fifth of the time
 per event. So a protocol stands before aiohttp's own: it hands the bytes on, takes
 out at once what aiohttp made of them, and calls back. Only public names are used;
-connecting, TLS, pooling and decoding stay aiohttp's.
+connecting, TLS, pooling and framing stay aiohttp's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Callable
 from typing import Final
 
 from aiohttp import ClientPayloadError, ClientResponse
 
 from streamtape.server.clock import Clock
+from streamtape.server.decoding import DECODED, BodyDecoder, encoding_of
 
-_LONG_READ_BYTES: Final = 32 * 1024
+_TURN_BYTES: Final = 256 * 1024
+"""How much is handed on before the tee pauses, so that nothing heaps up behind it."""
+
+
+class BrokenBodyError(ClientPayloadError):
+    """
+    What came can't be a whole body, although the connection may be sound.
+    """
 
 
 class Tee(asyncio.Protocol):
@@ -43,7 +52,9 @@ class Tee(asyncio.Protocol):
         """Why the body broke off; None while it runs and if its framing ended it."""
         self._response = response
         self._content = response.content
-        self._is_encoded = "Content-Encoding" in response.headers
+        self._taken_bytes = 0
+        self._decoder = _find_decoder(response)
+        self._lost: Exception | None = None
         self._clock = clock
         self._on_chunk = on_chunk
         self._changed = asyncio.Event()
@@ -81,21 +92,24 @@ class Tee(asyncio.Protocol):
 
     def pause(self) -> None:
         """
-        Read no more from the upstream; :meth:`wait` returns.
+        Hand nothing on, and read no more from the upstream; :meth:`wait` returns.
         """
-        if self._transport is not None and not self.is_over:
+        if not self.is_over:
             self.is_paused = True
-            self._transport.pause_reading()
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.pause_reading()
             self._changed.set()
 
     def resume(self) -> None:
         """
-        Read on.
+        Read on, and hand on what was held back.
         """
         self.is_paused = False
+        # The upstream could say nothing in the meantime.
         self._last_ns = self._clock.now_ns()
-        if self._transport is not None and not self.is_over:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+        self._take_chunks(self._last_ns)
 
     def close(self) -> None:
         """
@@ -127,7 +141,8 @@ class Tee(asyncio.Protocol):
         """
         assert self._inner is not None
         self._inner.connection_lost(exc)
-        self._take_chunks(self._clock.now_ns(), lost=exc)
+        self._lost = exc
+        self._take_chunks(self._clock.now_ns())
 
     def pause_writing(self) -> None:
         """
@@ -143,32 +158,85 @@ class Tee(asyncio.Protocol):
         assert self._inner is not None
         self._inner.resume_writing()
 
-    def _take_chunks(self, at_ns: int, *, lost: Exception | None = None) -> None:
+    def _take_chunks(self, at_ns: int) -> None:
         if self.is_over:
             return
         content = self._content
-        while content.exception() is None and (chunk := content.read_nowait()):
-            self._on_chunk(chunk, at_ns)
-            # After a long read aiohttp may have more, which it had held back.
-            if len(chunk) < _LONG_READ_BYTES and not self._is_encoded:
-                break
-        error = lost or content.exception()
+        handed_on = 0
+        try:
+            while not self.is_paused and (chunk := self._next_chunk()):
+                self._on_chunk(chunk, at_ns)
+                handed_on += len(chunk)
+                if handed_on >= _TURN_BYTES:
+                    self.pause()
+        except zlib.error:
+            self._end(BrokenBodyError("the body is not compressed as it says"))
+            return
+        if content.is_eof():
+            self._give_back()
+        if self.is_paused and self._may_have_more():
+            return
+        error = self._lost or content.exception()
         if error is not None:
             self._end(error)
         elif content.at_eof():
-            self._end(None)
+            is_whole = self._decoder is None or self._decoder.is_whole
+            self._end(
+                None if is_whole else BrokenBodyError("the compressed body is cut off")
+            )
         elif self._transport is None or self._transport.is_closing():
             # aiohttp closes on bad framing but does not tell its reader.
-            self._end(ClientPayloadError("the framing of the body is broken"))
+            self._end(BrokenBodyError("the framing of the body is broken"))
+
+    def _next_chunk(self) -> bytes:
+        """
+        Return what came and was not handed on yet; empty if that is all.
+        """
+        decoder, content = self._decoder, self._content
+        while decoder is None or not (chunk := decoder.take()):
+            # Taking some may bring more, which aiohttp had held back.
+            if content.exception() is not None:
+                return b""
+            if self._taken_bytes == content.total_bytes:
+                return b""
+            chunk = content.read_nowait()
+            self._taken_bytes += len(chunk)
+            if decoder is None:
+                break
+            decoder.put(chunk)
+        return chunk
+
+    def _may_have_more(self) -> bool:
+        """
+        Whether there may be something to hand on without a further read.
+        """
+        return self._decoder is not None or (
+            self._content.exception() is None
+            and self._taken_bytes < self._content.total_bytes
+        )
 
     def _end(self, error: BaseException | None) -> None:
         if self.is_over:
             return
         self.is_over = True
         self.error = error
-        if self._transport is not None and self._inner is not None:
-            if self.is_paused:
-                # The connection may serve another request, and has to be read.
-                self._transport.resume_reading()
-            self._transport.set_protocol(self._inner)
+        self._give_back()
         self._changed.set()
+
+    def _give_back(self) -> None:
+        """
+        Step out of the connection, which may serve another request from now on.
+        """
+        transport, self._transport = self._transport, None
+        if transport is None or self._inner is None or transport.is_closing():
+            # One of TLS that closes can't take another protocol any more; what it
+            # still has to tell is passed on.
+            return
+        if self.is_paused:
+            transport.resume_reading()
+        transport.set_protocol(self._inner)
+
+
+def _find_decoder(response: ClientResponse) -> BodyDecoder | None:
+    encoding = encoding_of(response.headers)
+    return BodyDecoder(encoding) if encoding in DECODED else None

@@ -8,14 +8,17 @@ import asyncio
 import os
 import ssl
 from io import BytesIO
-from typing import Final
+from typing import ClassVar, Final
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from streamtape.core.model import EndReason, Headers, Request
 from streamtape.core.redaction import HOP_BY_HOP
 from streamtape.errors import UpstreamTimeoutError, UpstreamUnreachableError
+from streamtape.server.decoding import DECODED, UNKNOWN, encoding_of
 
 _CONNECT_LIMIT_S: Final = 30
 
@@ -23,8 +26,65 @@ _NOT_FORWARDED = HOP_BY_HOP | {"host", "content-length", "accept-encoding", "exp
 
 _OWN_PREFIX = "x-streamtape"
 
-_DECODED = frozenset({"gzip", "deflate", "br", "zstd"})
-"""Encodings that aiohttp takes off; any other body passes as it is."""
+_UNTRUSTED = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes for a certificate whose issuer nobody here vouches for."""
+
+
+class _StaleConnectionError(aiohttp.ClientConnectionError):
+    """
+    A connection of the pool is of no use; nothing was sent over it.
+    """
+
+
+class _NoAnswerError(aiohttp.ClientConnectionError):
+    """
+    The connection broke before there was an answer.
+    """
+
+
+class _CarefulRequest(aiohttp.ClientRequest):
+    """
+    A request that no answer is given to which came before it was sent.
+
+    What an upstream says while a connection is idle would be taken for the answer to
+    the next request over it, and every later answer for that of the one before.
+    """
+
+    _used: ClassVar[WeakSet[asyncio.Protocol]] = WeakSet()
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """
+        Send it, unless the connection was used before and can't be trusted again.
+
+        Raises:
+            _StaleConnectionError: So it is.
+        """
+        protocol = conn.protocol
+        assert protocol is not None
+        if protocol in self._used:
+            # Within two turns of the loop all is read that has arrived.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if protocol.should_close or not protocol.is_connected():
+                raise _StaleConnectionError
+        self._used.add(protocol)
+        return await super().send(conn)
+
+
+async def _ask_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """
+    Keep aiohttp from asking again by itself, as it does for some methods.
+
+    Whether to try again is for the client to say, and the upstream counts.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _NoAnswerError from error
 
 
 class Upstream:
@@ -45,6 +105,9 @@ class Upstream:
         self._idle_limit_s = idle_limit_ns / 1e9
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
+            request_class=_CarefulRequest,
+            middlewares=(_ask_once,),
+            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_LIMIT_S),
             skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
@@ -63,13 +126,7 @@ class Upstream:
         assert url.origin() == self._origin
         try:
             async with asyncio.timeout(self._idle_limit_s):
-                response = await self._session.request(
-                    request.method,
-                    url,
-                    headers=[*forwarded_headers(request.headers)],
-                    data=BytesIO(request.body) if request.body else None,
-                    allow_redirects=False,
-                )
+                response = await self._ask(request, url)
         except TimeoutError as error:
             message = f"{self._origin} did not answer in {self._idle_limit_s:g} s"
             raise UpstreamTimeoutError(message) from error
@@ -77,11 +134,32 @@ class Upstream:
             message = f"{self._origin} can't be used as upstream: {_explain(error)}"
             raise UpstreamUnreachableError(message) from error
 
+        reason = ""
         if response.status < 200:
+            reason = f"wants another protocol ({response.status})"
+        elif (encoding := encoding_of(response.headers)) in UNKNOWN:
+            reason = (
+                f"compressed its answer as {encoding}, although asked not to, and "
+                "that can't be decoded here"
+            )
+        if reason:
             response.close()
-            message = f"{self._origin} wants another protocol ({response.status})"
-            raise UpstreamUnreachableError(message)
+            raise UpstreamUnreachableError(f"{self._origin} {reason}")
         return response
+
+    async def _ask(self, request: Request, url: URL) -> aiohttp.ClientResponse:
+        while True:
+            try:
+                return await self._session.request(
+                    request.method,
+                    url,
+                    headers=[*forwarded_headers(request.headers)],
+                    data=BytesIO(request.body) if request.body else None,
+                    allow_redirects=False,
+                )
+            except _StaleConnectionError:
+                # It left the pool, so this comes to an end.
+                continue
 
     async def close(self) -> None:
         """
@@ -106,14 +184,14 @@ def returned_headers(response: aiohttp.ClientResponse, *, base_url: str) -> Head
     Return what the client gets of an answer's headers.
 
     What is no longer true is left out: the length of the body, and its encoding if
-    aiohttp has taken it off. A redirect within the upstream leads to us again.
+    that is taken off here. A redirect within the upstream leads to us again.
 
     Args:
         base_url: The upstream's.
     """
     headers = tuple(response.headers.items())
     dropped = HOP_BY_HOP | _named_by_connection(headers) | {"content-length"}
-    if response.headers.get("Content-Encoding", "").lower() in _DECODED:
+    if encoding_of(response.headers) in DECODED:
         dropped |= {"content-encoding"}
     return tuple(
         (name, own_location(value, response.url, base_url=base_url))
@@ -174,10 +252,21 @@ def _named_by_connection(headers: Headers) -> set[str]:
     }
 
 
+def _explain_certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
+    cause = error.certificate_error
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return str(cause)
+    reason: str = cause.verify_message
+    if cause.verify_code in _UNTRUSTED:
+        reason += "; if you trust who issued it, name a file with that certificate "
+        reason += "in SSL_CERT_FILE"
+    return reason
+
+
 def _explain(error: BaseException) -> str:
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return f"its certificate is not valid: {error.certificate_error}"
+            return f"its certificate is not valid: {_explain_certificate(error)}"
         case aiohttp.ClientConnectorDNSError():
             return "its name can't be resolved"
         case aiohttp.ClientSSLError() | ssl.SSLError():
@@ -185,13 +274,8 @@ def _explain(error: BaseException) -> str:
         case aiohttp.ClientConnectorError():
             code = error.os_error.errno
             return f"no connection ({os.strerror(code) if code else error.os_error})"
-        case aiohttp.ServerDisconnectedError() | ConnectionError():
+        case _NoAnswerError():
             return "it closed the connection without an answer"
-        case aiohttp.ClientResponseError() if "content-encoding" in error.message:
-            return (
-                "it compressed its answer, although asked not to, in a way that "
-                "can't be decoded here"
-            )
         case aiohttp.ClientResponseError():
             return "what it sent is no HTTP"
     return type(error).__name__

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from streamtape.core.modes import RecordMode
+from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import INSTANT, Pacing
 from streamtape.core.rules import Rules
 from streamtape.core.takes import Exhausted
@@ -31,6 +31,8 @@ class ScopeSettings:
     """None leaves it to the command."""
     collapse_retries: bool
     """Whether recorded failures are skipped that a later take made good."""
+    on_disconnect: OnDisconnect
+    """What a client that leaves in mid-answer does to the recording."""
     rules: Rules
     sources: Mapping[str, str]
     """
@@ -58,6 +60,7 @@ class ScopeSettings:
             "max_gap": None if gap_ns is None else gap_ns / 1e9,
             "exhausted": self.exhausted,
             "collapse_retries": self.collapse_retries,
+            "on_disconnect": self.on_disconnect,
             "ignore": list(rules.ignore),
             "replace": [list(pair) for pair in rules.replace],
             "headers": list(rules.headers),
@@ -78,6 +81,8 @@ class Settings(ScopeSettings):
     """The library's folder, absolute or from the current folder on."""
     port: int | None
     """None leaves it to the command."""
+    listen: str | None
+    """Where to listen besides the loopback interface."""
     scopes: Mapping[str, ScopeSettings] = field(default_factory=dict)
     """By name; what a scope doesn't say is as here."""
     files: tuple[Path, ...] = ()
@@ -94,6 +99,7 @@ class Settings(ScopeSettings):
             "upstream": self.upstream,
             "cassettes": str(self.cassettes),
             "port": self.port,
+            "listen": self.listen,
         }
         # A dataclass with slots is made anew, so super() would not find it.
         return of_server | ScopeSettings.plain(self)

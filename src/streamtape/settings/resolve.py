@@ -69,6 +69,7 @@ def resolve(
         upstream=top["upstream"][0],
         cassettes=(folder or Path()) / top["cassettes"][0],
         port=top["port"][0],
+        listen=top["listen"][0],
         scopes={
             name: ScopeSettings(**_common(of_files | said | _for_scopes(strongest)))
             for name, said in scopes.items()
@@ -153,6 +154,7 @@ def _common(said: _Said) -> dict[str, Any]:
         "max_gap_ns": None if gap_s is None else round(gap_s * 1e9),
         "exhausted": values["exhausted"],
         "collapse_retries": values["collapse_retries"],
+        "on_disconnect": values["on_disconnect"],
         "rules": Rules(
             ignore=values["ignore"],
             replace=values["replace"],

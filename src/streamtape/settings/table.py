@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.modes import RecordMode
+from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.presets import Preset
 from streamtape.core.takes import Exhausted
 from streamtape.errors import UsageError
@@ -21,6 +21,7 @@ from streamtape.settings.values import (
     parse_float,
     parse_int,
     parse_list,
+    read_address,
     read_bool,
     read_folder,
     read_headers,
@@ -81,6 +82,16 @@ _ALL: Final = (
         is_for_scopes=False,
         shown_default=f"{DEFAULT_PORT}, or a free one with a command",
     ),
+    Setting(
+        name="listen",
+        help="Another address of this machine to listen on, 0.0.0.0 for all; requests "
+        "that come there need a token.",
+        expected="an IP address",
+        convert=read_address,
+        metavar="ADDRESS",
+        is_for_scopes=False,
+        shown_default="the loopback interface alone",
+    ),
     _choice(
         "mode",
         RecordMode,
@@ -120,6 +131,16 @@ _ALL: Final = (
         is_switch=True,
         default=False,
         shown_default="false",
+    ),
+    Setting(
+        name="on_disconnect",
+        help="What a client that leaves in mid-answer does to the recording: stop it, "
+        "or have it finish alone, within 60 s and 32 MiB.",
+        expected="one of " + ", ".join(OnDisconnect),
+        convert=read_member(OnDisconnect),
+        choices=OnDisconnect,
+        default=OnDisconnect.STOP,
+        shown_default=OnDisconnect.STOP.value,
     ),
     Setting(
         name="ignore",

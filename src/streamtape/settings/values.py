@@ -11,6 +11,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -85,6 +86,18 @@ def read_port(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value not in _PORTS:
         raise UnfitError(value)
     return value
+
+
+def read_address(value: object) -> str:
+    """
+    Take an IP address, and no name of a host.
+    """
+    if not isinstance(value, str):
+        raise UnfitError(value)
+    try:
+        return str(ip_address(value))
+    except ValueError as error:
+        raise UnfitError(value) from error
 
 
 def read_speed(value: object) -> float:

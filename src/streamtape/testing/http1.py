@@ -31,17 +31,22 @@ class ClientGoneError(Exception):
     """
 
 
-async def read_request(reader: asyncio.StreamReader) -> SeenRequest | None:
+async def read_request(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> SeenRequest | None:
     """
     Read one request with its whole body; None if that can't be had.
 
     That is so when the client leaves before the end, or sends what isn't HTTP/1.1.
+    One that waits to be told to go on is told so.
     """
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         request_line, *lines = head[:-4].decode("latin-1").split("\r\n")
         method, target, _ = request_line.split(" ")
         headers = tuple(_split_header(line) for line in lines)
+        if (find_header(headers, "expect") or "").lower() == "100-continue":
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = await _read_body(reader, headers)
     except (
         asyncio.IncompleteReadError,
@@ -131,7 +136,11 @@ def _wire_writes(seen: SeenRequest, reply: Reply) -> Iterator[Write]:
     is_chunked = reply.framing is Framing.CHUNKED
     last_ns = reply.head_offset_ns
     for offset_ns, raw in reply.writes:
-        yield Write(offset_ns, b"%x\r\n%b\r\n" % (len(raw), raw) if is_chunked else raw)
+        # An empty chunk would be the last.
+        if raw and is_chunked:
+            yield Write(offset_ns, b"%x\r\n%b\r\n" % (len(raw), raw))
+        elif raw:
+            yield Write(offset_ns, raw)
         last_ns = offset_ns
     if is_chunked and _is_whole(reply):
         yield Write(last_ns, b"0\r\n\r\n")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -41,6 +42,7 @@ class FakeUpstream:
             or None for :func:`default_answers`.
         port: 0 for a free one.
         profile: The timing of the default answers.
+        tls: With the certificate to show; None for plain HTTP.
     """
 
     def __init__(
@@ -49,11 +51,13 @@ class FakeUpstream:
         *,
         port: int = 0,
         profile: Profile = TYPICAL,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         if answers is None:
             answers = partial(default_answers, profile=profile)
         self._answers = answers if callable(answers) else _in_turn(answers)
         self._port = port
+        self._tls = tls
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
         self._stopping: asyncio.Event
@@ -69,7 +73,8 @@ class FakeUpstream:
         """
         The base URL, without a slash at its end; known once it has started.
         """
-        return f"http://{_HOST}:{self._port}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://{_HOST}:{self._port}"
 
     def __enter__(self) -> Self:
         self.start()
@@ -125,7 +130,11 @@ class FakeUpstream:
 
             try:
                 server = await asyncio.start_server(
-                    accept, _HOST, self._port, limit=MOST_HEAD_BYTES
+                    accept,
+                    _HOST,
+                    self._port,
+                    limit=MOST_HEAD_BYTES,
+                    ssl=self._tls,
                 )
             except OSError as exc:
                 listening.set_exception(exc)
@@ -156,7 +165,7 @@ class FakeUpstream:
         """
         Take one request; say whether the connection can take another.
         """
-        seen = await read_request(reader)
+        seen = await read_request(reader, writer)
         if seen is None:
             return False
         self.requests.append(seen)

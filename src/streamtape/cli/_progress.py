@@ -1,0 +1,44 @@
+"""
+How far a command is, for whoever waits at a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from streamtape.cli._render import escape, shorten
+
+_NAME_CHARS: Final = 40
+
+
+def tracked(files: Sequence[Path], doing: str) -> Iterator[Path]:
+    """
+    Yield the files, and tell on stderr which of them is at work, if it is a terminal.
+
+    Nothing of it stays. Print what there is to print behind the last one: it would
+    run into the line.
+
+    Args:
+        doing: What is done with them, as the first word of a line.
+    """
+    if not sys.stderr.isatty():
+        yield from files
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.completed} of {task.total}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(doing, total=len(files))
+        for file in files:
+            name = shorten(escape(file.name), _NAME_CHARS)
+            progress.update(task, description=f"{doing} {name}")
+            yield file
+            progress.advance(task)

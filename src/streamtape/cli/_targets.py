@@ -1,0 +1,30 @@
+"""
+The files that a command works on, of those that a person named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from streamtape.cli._files import find_files
+from streamtape.errors import CassetteNotFoundError, UsageError
+
+
+def find_targets(paths: Sequence[Path], cassettes: Path) -> list[Path]:
+    """
+    Return the files that are named, those in the folders that are named, or all of
+    the library if nothing is.
+
+    Raises:
+        UsageError: Something of it does not exist: nothing would be done, and taken
+            for well done.
+    """
+    if not paths and not cassettes.is_dir():
+        message = f"{cassettes}: there is no such folder; name one, or use --cassettes"
+        raise UsageError(message)
+    try:
+        found = [path for path, _ in find_files(paths, cassettes)]
+    except CassetteNotFoundError as error:
+        raise UsageError(str(error)) from error
+    return list(dict.fromkeys(found))

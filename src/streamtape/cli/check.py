@@ -1,0 +1,82 @@
+"""
+``streamtape check``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import click
+
+from streamtape.cli._options import cassettes_option
+from streamtape.cli._progress import tracked
+from streamtape.cli._render import Piece, escape, make_console, print_json, print_line
+from streamtape.cli._targets import find_targets
+from streamtape.cli._words import count
+from streamtape.core.secrets import remember_environment
+from streamtape.library.check import Finding, Severity, check_file
+
+_STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
+
+
+@click.command()
+@click.argument(
+    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER|FILE]..."
+)
+@cassettes_option
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON array.")
+@click.option("--strict", "is_strict", is_flag=True, help="Let warnings fail, too.")
+def check(
+    paths: tuple[Path, ...], cassettes: Path, is_json: bool, is_strict: bool
+) -> None:
+    """
+    Look for what is wrong with cassettes: damage, secrets, odd events, orphans.
+
+    Every byte is read, and each finding is one line that says what to do. The
+    status is 1 if there are errors, and with --strict also for warnings: run it in
+    CI and before a commit.
+
+    \b
+    Examples:
+      streamtape check
+      streamtape check --strict tests/cassettes
+    """
+    remember_environment(os.environ)
+    files = find_targets(paths, cassettes)
+    findings = [
+        finding
+        for file in tracked(files, "Checking")
+        for finding in check_file(file, is_given=file in paths)
+    ]
+    if is_json:
+        print_json([_plain(finding) for finding in findings])
+    else:
+        _print(findings, len(files))
+    severities = {finding.severity for finding in findings}
+    is_bad = Severity.ERROR in severities
+    if is_bad or (is_strict and Severity.WARNING in severities):
+        sys.exit(1)
+
+
+def _print(findings: Sequence[Finding], file_count: int) -> None:
+    console = make_console()
+    for finding in findings:
+        where = f" ({finding.where})" if finding.where else ""
+        todo = f": {finding.todo}" if finding.todo else ""
+        severity: Piece = (finding.severity, _STYLES.get(finding.severity, "dim"))
+        said = escape(f": {finding.what}{where}{todo}")
+        print_line(console, escape(f"{finding.path}: "), severity, said)
+    counts = Counter(finding.severity for finding in findings)
+    found = [count(counts[each], each) for each in Severity if counts[each]]
+    told = ", ".join(found) or "nothing found"
+    print_line(console, f"{count(file_count, 'file')} checked: {told}")
+
+
+def _plain(finding: Finding) -> dict[str, str]:
+    return {**asdict(finding), "path": str(finding.path)}

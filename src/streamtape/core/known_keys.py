@@ -1,0 +1,214 @@
+"""
+The kinds of keys that anybody can tell by their looks.
+
+Each begins with a word, which is public, and goes on with what is secret. All
+patterns run in linear time and are tried only where their word stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import regex
+
+_ENDLESS: Final = re.compile(rb"(\[[^\]]+\])\{[0-9]+,\}\Z")
+"""The end of a pattern that takes any number of some characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyKind:
+    """
+    One kind of key. What a group of the pattern holds is kept, the rest is secret.
+    """
+
+    name: str
+    """As a person is told of it, with its article."""
+    word: bytes
+    """What stands in every key of this kind."""
+    source: bytes
+    opener: bytes
+    """A pattern for the public words that a key may begin with, longest first."""
+    pattern: re.Pattern[bytes] = field(init=False)
+    partial: regex.Pattern[bytes] = field(init=False)
+    """The same pattern, for an engine that also finds what may become a key."""
+    public: re.Pattern[bytes] = field(init=False)
+    more: re.Pattern[bytes] | None = field(init=False)
+    """How a whole key may go on; None for keys that can't for ever."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pattern", re.compile(self.source))
+        object.__setattr__(self, "partial", regex.compile(self.source))
+        object.__setattr__(self, "public", re.compile(self.opener))
+        endless = _ENDLESS.search(self.source)
+        more = None if endless is None else re.compile(endless[1] + b"*")
+        object.__setattr__(self, "more", more)
+
+
+def _behind(before: bytes, word: bytes) -> bytes:
+    """
+    Return what holds behind a word that none of some characters stand before.
+
+    The last letter of a JSON or URL escape is none of the text's. Checked behind
+    the word, because a pattern that begins with one is searched ten times as fast.
+    """
+    word = re.escape(word)
+    return (
+        rb"(?:(?<![%b]%b)" % (before, word)
+        + rb"|(?<=\\[bfnrt]%b)" % word
+        + rb"|(?<=\\u[0-9A-Fa-f]{4}%b)" % word
+        + rb"|(?<=%%[0-9A-Fa-f]{2}%b))" % word
+    )
+
+
+_SK: Final = rb"sk-" + _behind(rb"A-Za-z0-9_-", b"sk-")
+_BEGIN: Final = rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
+_END: Final = rb"-----END [A-Z ]{0,40}PRIVATE KEY-----"
+_LINE_END: Final = rb"(?:\s|\\+[nr])*+"
+
+KEY_KINDS: Final = (
+    # Base64 has no dash, but base64url and words have one.
+    KeyKind(
+        "an Anthropic key",
+        b"sk-ant-",
+        _SK + rb"ant-[A-Za-z0-9_-]{13,}",
+        rb"sk-ant-(?:[a-z]{3,5}[0-9]{2}-)?",
+    ),
+    # No word goes on like this, so it is one behind a letter too.
+    KeyKind(
+        "an Anthropic key",
+        b"sk-ant-",
+        rb"sk-ant-[a-z]{3,5}[0-9]{2}-[A-Za-z0-9_-]{13,}",
+        rb"sk-ant-[a-z]{3,5}[0-9]{2}-",
+    ),
+    KeyKind(
+        "a key like OpenAI's",
+        b"sk-",
+        _SK + rb"(?:proj|svcacct|admin|or-v1)-[A-Za-z0-9_-]{20,}",
+        rb"sk-(?:proj-|svcacct-|admin-|or-v1-)?",
+    ),
+    KeyKind("a key like OpenAI's", b"sk-", _SK + rb"[A-Za-z0-9_]{20,}", rb"sk-"),
+    KeyKind("an AWS key id", b"AKIA", rb"AKIA[0-9A-Z]{16}", rb"AKIA"),
+    KeyKind("an AWS key id", b"ASIA", rb"ASIA[0-9A-Z]{16}", rb"ASIA"),
+    *(
+        KeyKind("a GitHub token", word, word + rb"[A-Za-z0-9]{36,}", word)
+        for word in (b"gho_", b"ghp_", b"ghr_", b"ghs_", b"ghu_")
+    ),
+    KeyKind(
+        "a GitHub token",
+        b"github_pat_",
+        rb"github_pat_[A-Za-z0-9_]{22,}",
+        rb"github_pat_",
+    ),
+    KeyKind(
+        "a GitLab token",
+        b"glpat-",
+        rb"glpat-" + _behind(rb"A-Za-z0-9_-", b"glpat-") + rb"[A-Za-z0-9_-]{20,}",
+        rb"glpat-",
+    ),
+    KeyKind(
+        "a Google key",
+        b"AIza",
+        rb"AIza" + _behind(rb"A-Za-z0-9+/_-", b"AIza") + rb"[A-Za-z0-9_-]{35}",
+        rb"AIza",
+    ),
+    KeyKind(
+        "a Slack token",
+        b"xox",
+        rb"xox" + _behind(rb"A-Za-z0-9_-", b"xox") + rb"[abeoprs]-[A-Za-z0-9-]{15,}",
+        rb"xox[abeoprs]-",
+    ),
+    KeyKind(
+        "a Stripe key",
+        b"k_live_",
+        rb"[rs]k_live_(?<![A-Za-z0-9_-][rs]k_live_)[A-Za-z0-9]{20,}",
+        rb"[rs]k_live_",
+    ),
+    KeyKind("an npm token", b"npm_", rb"npm_[A-Za-z0-9]{36,}", rb"npm_"),
+    KeyKind("a Hugging Face token", b"hf_", rb"hf_[A-Za-z]{34,}", rb"hf_"),
+    KeyKind(
+        "a PyPI token", b"pypi-AgEI", rb"pypi-AgEI[A-Za-z0-9_-]{50,}", rb"pypi-AgEI"
+    ),
+    # Possessive, and at the start of a word alone: what turns out to be no token is
+    # looked at once. The bounds are far beyond the tokens that are in use.
+    KeyKind(
+        "a JSON web token",
+        b"eyJ",
+        rb"eyJ"
+        + _behind(rb"A-Za-z0-9_-", b"eyJ")
+        + rb"[A-Za-z0-9_-]{8,8192}+\.eyJ[A-Za-z0-9_-]{8,8192}+\.[A-Za-z0-9_-]{8,}",
+        rb"eyJ",
+    ),
+    KeyKind(
+        "a private key",
+        b"PRIVATE KEY-----",
+        # Base64 alone, with line ends that may be escaped: text and JSON behind a
+        # key without its end stay. One with a password says so first.
+        _BEGIN
+        + _LINE_END
+        + rb"(?:(?:Proc-Type|DEK-Info):[ A-Za-z0-9,-]{0,80}"
+        + _LINE_END
+        + rb"){0,2}"
+        + rb"[A-Za-z0-9+/=]{20}(?:[A-Za-z0-9+/=\s]|\\+[nr/]){0,20000}(?:"
+        + _END
+        + rb")?",
+        _BEGIN,
+    ),
+    # A word behind "Bearer" in prose has no digit.
+    KeyKind(
+        "a bearer token",
+        b"Bearer ",
+        rb"(Bearer )(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{20,}",
+        rb"Bearer ",
+    ),
+    KeyKind(
+        "an AWS signature",
+        b"X-Amz-Signature=",
+        rb"(X-Amz-Signature=)[0-9a-f]{16,}",
+        rb"X-Amz-Signature=",
+    ),
+    KeyKind(
+        "an AWS session token",
+        b"X-Amz-Security-Token=",
+        rb"(X-Amz-Security-Token=)[A-Za-z0-9%._~+/=-]{16,}",
+        rb"X-Amz-Security-Token=",
+    ),
+)
+
+OPENERS: Final = (
+    rb"sk-|A(?:KIA|SIA|Iza)|g(?:h[oprsu]_|ithub_pat_|lpat-)|xox|k_live_|npm_|hf_"
+    rb"|pypi-AgEI|eyJ|PRIVATE KEY-----|Bearer |X-Amz-S"
+)
+"""A pattern for the words of all kinds."""
+
+LONGEST_OPENER_BYTES: Final = 24
+"""No key begins with more public characters, but for private keys."""
+
+_SHORTEST_RUN = b"A" * 20
+_RUNS = bytes(
+    ord("A")
+    if chr(code).isascii() and (chr(code).isalnum() or chr(code) in "-_.~+/=%")
+    else ord(" ")
+    for code in range(256)
+)
+"""Maps every character that keys are made of to one, to find long runs of them."""
+
+
+def has_long_run(raw: bytes) -> bool:
+    """
+    Whether there are 20 characters of keys in a row: without them there is no key.
+
+    Few events have them, and this takes a tenth of the time of a search.
+    """
+    return _SHORTEST_RUN in raw.translate(_RUNS)
+
+
+def kinds_in(raw: bytes) -> Iterator[KeyKind]:
+    """
+    Yield the kinds of key whose word stands in some bytes.
+    """
+    for kind in KEY_KINDS:
+        if kind.word in raw:
+            yield kind

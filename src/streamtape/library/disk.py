@@ -1,0 +1,115 @@
+"""
+The calls of the system by which a recording reaches the disk.
+
+They stand behind one object, so that a test can hand in a disk that fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_CREATE: Final = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_EXCL
+    | os.O_APPEND
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+class Disk:
+    """
+    What writes, names and removes files; each call raises OSError if it is refused.
+    """
+
+    def make_folder(self, path: Path) -> None:
+        """
+        Make a folder and those above it, for the owner alone.
+        """
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def create(self, path: Path) -> int:
+        """
+        Make a file that isn't there yet, and open it for appending.
+        """
+        return os.open(path, _CREATE, 0o600)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        """
+        Append as much as fits; returns how many bytes that were.
+        """
+        return os.write(descriptor, data)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """
+        Cut a file off behind so many bytes.
+        """
+        os.ftruncate(descriptor, size)
+
+    def sync(self, descriptor: int) -> None:
+        """
+        Wait until a file is where no power loss reaches it.
+        """
+        os.fsync(descriptor)
+
+    def sync_folder(self, path: Path) -> None:
+        """
+        Wait until the names in a folder are where no power loss reaches them.
+        """
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def hold(self, path: Path) -> None:
+        """
+        Make an empty file that isn't there yet, to keep its name from others.
+        """
+        os.close(self.create(path))
+
+    def link(self, path: Path, name: Path) -> None:
+        """
+        Give a file a second name, which nothing has yet.
+        """
+        name.hardlink_to(path)
+
+    def rename(self, path: Path, name: Path) -> None:
+        """
+        Give a file another name, and take that from whatever had it.
+        """
+        path.replace(name)
+
+    def remove(self, path: Path) -> None:
+        """
+        Take away one name of a file, if it is there.
+        """
+        path.unlink(missing_ok=True)
+
+
+_disk = Disk()
+
+
+def current_disk() -> Disk:
+    """
+    Return the disk that recordings go to.
+    """
+    return _disk
+
+
+@contextlib.contextmanager
+def using_disk(disk: Disk) -> Iterator[None]:
+    """
+    Let recordings that begin meanwhile go to another disk: for tests of failures.
+    """
+    global _disk  # One process has one disk.
+    usual, _disk = _disk, disk
+    try:
+        yield
+    finally:
+        _disk = usual

@@ -1,0 +1,121 @@
+"""
+Older cassettes under today's redaction: rewritten in place, or left as they are.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Final
+
+from streamtape.core.leaks import Leak
+from streamtape.core.pieces import PieceReader
+from streamtape.core.redaction import clean_json
+from streamtape.core.rewriting import Rewriter
+from streamtape.errors import CassetteError
+from streamtape.library.leaks import find_leaks
+from streamtape.library.opening import open_regular, translated_errors
+from streamtape.library.reader import CassetteReader
+from streamtape.library.rewrite import NewFile, read_pieces
+from streamtape.library.stamps import stamp_of
+
+_TAIL_BYTES: Final = 16 * 1024 * 1024
+"""A torn tail is less than one frame, and zeros."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """
+    What was, or would be, taken out of one cassette.
+    """
+
+    leaks: list[Leak]
+    """The first hundred, in the order of the file."""
+    count: int
+    """All of them; 0 for a file that is as it should be."""
+
+
+def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
+    """
+    Take out of a cassette what today's redaction would not have let in.
+
+    Where there is nothing, the file is not touched. Else a new one takes its place
+    once it was read again: sound, with no key in it, and with the events it had, at
+    the times they had. A torn file stays torn.
+
+    Args:
+        is_dry: Only say what would be done.
+
+    Raises:
+        CassetteError: It is damaged or no cassette, or the new file is not what it
+            should be. The file is as it was.
+    """
+    stamp = stamp_of(path)
+    _check_sound(path)
+    redacted = _rewrite(path, None)
+    if is_dry or not redacted.count:
+        return redacted
+    with NewFile(path) as new:
+        redacted = _rewrite(path, new)
+        new.finish(mode=stat.S_IMODE(path.stat().st_mode))
+        _check_new(path, new.path)
+        if stamp_of(path) != stamp:
+            raise CassetteError("it was changed meanwhile; try again", path=path)
+        new.replace()
+    return redacted
+
+
+def _rewrite(path: Path, new: NewFile | None) -> Redacted:
+    rewriter = Rewriter()
+    reader = PieceReader()
+    for piece in read_pieces(path, reader):
+        packed = rewriter.feed(piece)
+        if new is not None:
+            new.write(packed)
+    packed = rewriter.finish()
+    if new is not None:
+        new.write(packed)
+    leaks, count = rewriter.leaks, rewriter.leak_count
+    if not reader.has_end and _is_unclean_behind(path, reader.offset):
+        leaks = [*leaks, Leak("a secret", "what was cut off, which was left out")]
+        count += 1
+    return Redacted(leaks, count)
+
+
+def _is_unclean_behind(path: Path, offset: int) -> bool:
+    """
+    Whether a key is in what a killed recorder left of its last frame.
+    """
+    with open_regular(path) as file, translated_errors(path):
+        file.seek(offset)
+        tail = file.read(_TAIL_BYTES)
+    return clean_json(tail) != tail
+
+
+def _check_sound(path: Path) -> None:
+    with CassetteReader(path) as reader:
+        for _ in reader.parts():
+            pass
+
+
+def _check_new(path: Path, new: Path) -> None:
+    """
+    Read a new file to its end, and refuse it if it doesn't say what the old one says.
+    """
+    with CassetteReader(path) as before, CassetteReader(new) as after:
+        is_stream = before.response is not None and before.response.is_event_stream
+        for old_ns, new_ns in zip_longest(_offsets(before), _offsets(after)):
+            if is_stream and old_ns != new_ns:
+                raise CassetteError("its events would not be what they were", path=path)
+        if before.ending.reason is not after.ending.reason:
+            raise CassetteError("its ending would not be what it was", path=path)
+    if leaks := find_leaks(new):
+        raise CassetteError(f"there would still be {leaks[0]}", path=path)
+
+
+def _offsets(reader: CassetteReader) -> Iterator[int]:
+    for part in reader.parts():
+        yield part.offset_ns

@@ -1,0 +1,270 @@
+"""
+Connections of clients: how many, how long they may take to ask, and what they are told
+when what they send is no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import http_exceptions, web
+
+from streamtape.errors import RefusedRequestError, StreamtapeError
+from streamtape.server.answers import error_answer
+from streamtape.server.half_closed import PatientHandler
+from streamtape.server.limits import MOST_REQUESTS, REFUSED_AT_ONCE
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_LINGER_S: Final = 2.0
+"""How long a body is still read that was refused: else its client might not see why."""
+
+_quiet = logging.getLogger(f"{__name__}.aiohttp")
+# aiohttp's own log lines quote requests, keys included.
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+
+class Front(web.Server):
+    """
+    All connections of clients to one server.
+
+    Those on which nothing is asked are in nobody's way: when there are too many, the
+    one that has been so for longest is closed.
+
+    Args:
+        handler: Answers a request; it must not raise.
+        most_requests: How many may be answered at the same time; a further one is
+            refused with status 529.
+        head_limit_s: How long the head of a request may take, from its first byte,
+            or from the beginning of its connection.
+    """
+
+    def __init__(
+        self, handler: Handler, *, most_requests: int, head_limit_s: float
+    ) -> None:
+        super().__init__(
+            self._answer, request_factory=self._begin, handler_cancellation=True
+        )
+        self._handler = handler
+        self._most_requests = most_requests
+        self._head_limit_s = head_limit_s
+        self._open: set[Connection] = set()
+        self._idle: dict[Connection, None] = {}
+        """Those on which no request is being answered, the longest idle first."""
+        self._changed = asyncio.Event()
+        self._has_told = False
+
+    def __call__(self) -> Connection:
+        """
+        Make the protocol of a connection that was accepted.
+        """
+        return Connection(self, head_limit_s=self._head_limit_s)
+
+    def opened(self, connection: Connection) -> None:
+        """
+        Count a connection, on which nothing is asked yet.
+        """
+        self._open.add(connection)
+        self._idle[connection] = None
+
+    def closed(self, connection: Connection) -> None:
+        """
+        Count it no longer.
+        """
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
+        self._changed.set()
+
+    def rested(self, connection: Connection) -> None:
+        """
+        Note that a request was answered, and that the next may take a while.
+        """
+        if connection in self._open:
+            self._idle[connection] = None
+            self._changed.set()
+
+    def is_idle(self, connection: Connection) -> bool:
+        """
+        Whether nothing is asked on a connection.
+        """
+        return connection in self._idle
+
+    async def wait_for_room(self) -> None:
+        """
+        Wait until one more connection may be accepted; closes an idle one for that.
+        """
+        while len(self._open) >= self._most_requests + REFUSED_AT_ONCE:
+            self._changed.clear()
+            self.close_idle()
+            await self._changed.wait()
+
+    def close_idle(self) -> None:
+        """
+        Close the connection that has been idle for longest, if any is.
+        """
+        for connection in self._idle:
+            if connection.has_sent_all:
+                del self._idle[connection]
+                connection.force_close()
+                return
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        running = len(self._open) - len(self._idle)
+        if running <= self._most_requests:
+            return await self._handler(request)
+        message = (
+            f"{self._most_requests} requests are being answered, and no more are taken "
+            "at the same time; a higher limit of open files (ulimit -n) allows up to "
+            f"{MOST_REQUESTS}"
+        )
+        if not self._has_told:
+            self._has_told = True
+            log.warning("refused: %s", message)
+        error = RefusedRequestError(message, status=529, error_type="overloaded_error")
+        response = error_answer(error)
+        response.force_close()
+        return response
+
+    def _begin(
+        self,
+        message: Any,
+        payload: Any,
+        connection: Any,
+        writer: Any,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        # aiohttp has no public names for the types of these.
+        self._idle.pop(connection, None)
+        connection.stop_timer()
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(message, payload, connection, writer, task, loop)
+
+
+class Connection(PatientHandler):
+    """
+    One connection of a client.
+
+    It closes when the head of a request takes too long, and what can't be read as
+    HTTP is answered without a word of it.
+    """
+
+    __slots__ = ("_front", "_head_limit_s", "_timer")
+
+    def __init__(self, front: Front, *, head_limit_s: float) -> None:
+        super().__init__(
+            front,
+            loop=asyncio.get_running_loop(),
+            auto_decompress=False,
+            lingering_time=_LINGER_S,
+            logger=_quiet,
+            # The annotation leaves out that None stands for no log.
+            access_log=None,  # type: ignore[arg-type]
+        )
+        self._front = front
+        self._head_limit_s = head_limit_s
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def has_sent_all(self) -> bool:
+        """
+        Whether nothing of an answer waits for the client to read.
+        """
+        return self.transport is None or not self.transport.get_write_buffer_size()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """
+        Wait for a request, but not for long.
+        """
+        super().connection_made(transport)
+        self._front.opened(self)
+        self._start_timer()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """
+        Forget it.
+        """
+        self.stop_timer()
+        self._front.closed(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """
+        Read on; what comes while nothing is asked is the beginning of a head.
+        """
+        if data and self._timer is None and self._front.is_idle(self):
+            self._start_timer()
+        super().data_received(data)
+
+    async def finish_response(
+        self,
+        request: web.BaseRequest,
+        resp: web.StreamResponse,
+        start_time: float | None,
+    ) -> tuple[web.StreamResponse, bool]:
+        """
+        Send what is left of an answer; then nothing is asked any more.
+        """
+        finished = await super().finish_response(request, resp, start_time)
+        self._front.rested(self)
+        return finished
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """
+        Answer what can't be read, and close; what it was is not repeated.
+        """
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun, so there can be no other")
+        error: StreamtapeError
+        if isinstance(exc, http_exceptions.HttpProcessingError):
+            told = _explain(exc)
+            error = RefusedRequestError(
+                told, status=400, error_type="invalid_request_error"
+            )
+            log.info("refused: %s", told)
+        else:
+            error = StreamtapeError("a defect of streamtape itself")
+            log.error("%s", error, exc_info=exc)
+        response = error_answer(error)
+        response.force_close()
+        return response
+
+    def stop_timer(self) -> None:
+        """
+        The head of a request is there.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _start_timer(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._head_limit_s, self.force_close)
+
+
+def _explain(error: http_exceptions.HttpProcessingError) -> str:
+    match error:
+        case http_exceptions.BadStatusLine():
+            return (
+                "what came does not begin as HTTP/1.1 does; a base URL here begins "
+                "with http://, not https://"
+            )
+        case http_exceptions.LineTooLong():
+            return "the first line of the request, or one of its headers, is too long"
+        case http_exceptions.InvalidHeader():
+            return "a header of the request is not as HTTP/1.1 has it"
+        case http_exceptions.InvalidURLError():
+            return "the target of the request is no URL"
+        case _:
+            return "the head of the request is not as HTTP/1.1 has it"
