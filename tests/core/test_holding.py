@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from streamtape.core.holding import HeldText, Piece
+from streamtape.core.holding import HeldText, TextPiece
 from streamtape.core.redaction import REDACTED
 from streamtape.core.secrets import remember_secret
 
@@ -27,7 +27,7 @@ def feed(texts: Sequence[str], *, is_cut: bool = False) -> list[str]:
     return [piece.cleaned.decode() for piece in pieces]
 
 
-def decided(held: HeldText, text: str) -> Piece:
+def decided(held: HeldText, text: str) -> TextPiece:
     piece = held.feed(text.encode())
     assert piece.is_decided
     return piece
@@ -150,7 +150,7 @@ def test_what_is_kept_of_a_long_text_is_short(before: str, piece: str) -> None:
     remember_secret("corpcorpcorpcorp7")
     held = HeldText()
     held.feed(before.encode())
-    undecided: list[Piece] = []
+    undecided: list[TextPiece] = []
     for _ in range(1500):
         new = held.feed(piece.encode())
         undecided = [each for each in [*undecided[-8:], new] if not each.is_decided]

@@ -206,3 +206,12 @@ def test_the_beginning_of_a_secret_is_seen_from_a_place_on() -> None:
     assert not may_begin_in(b"a corp b", 3)
     assert may_begin_in(b"a sk-", 0)
     assert not may_begin_in(b"a text of words", 0)
+
+
+@pytest.mark.parametrize(
+    "header", [("cookie", "day=20261122; theme=dark"), ("x-amz-date", "20261122T00Z")]
+)
+def test_a_day_in_a_header_is_no_secret(header: tuple[str, str]) -> None:
+    remember_request(Request(method="POST", target="/v1/messages", headers=(header,)))
+
+    assert not remembered_in(b"on 20261122T00Z", has_run=True)

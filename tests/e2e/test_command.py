@@ -152,6 +152,18 @@ def test_a_request_to_end_is_handed_to_the_command(tmp_path: Path) -> None:
     assert (end.status, end.stdout) == (6, "ready\ntidied\n")
 
 
+@pytest.mark.parametrize(("hard", "got"), [("", "4096"), ("; ulimit -Hn 300", "300")])
+def test_as_many_files_may_be_open_as_the_system_allows(hard: str, got: str) -> None:
+    print_limit = "import resource as r; print(r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    few = ("bash", "-c", f'ulimit -Sn 100{hard}; exec "$@"', "bash", *COMMAND)
+    command = ("replay", "--", sys.executable, "-c", print_limit)
+
+    with Program(*command, program=few) as replay:
+        end = replay.finish()
+
+    assert end.stdout.strip() == got
+
+
 def test_log_lines_that_nobody_reads_hold_nobody_up() -> None:
     command = [*COMMAND, "replay", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as replay:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from streamtape.core.model import Headers, find_header
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 15.0
 """Longer than anything here takes: a test that hangs fails instead."""
 
 

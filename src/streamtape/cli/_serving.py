@@ -22,6 +22,7 @@ from streamtape.cli._log import log_defects
 from streamtape.cli._render import escape
 from streamtape.cli._summary import Finish, print_summary
 from streamtape.server.config import Config
+from streamtape.server.limits import raise_limit
 from streamtape.server.serve import RunningServer
 from streamtape.server.tokens import TOKEN_VARIABLE
 
@@ -55,6 +56,7 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
     Raises:
         UsageError: The server can't start as asked.
     """
+    raise_limit()
     # The signals first: whoever reads the address may stop us at once.
     with closing(_Signals()) as signals, RunningServer(config) as server:
         _calm_garbage_collection()

@@ -26,6 +26,9 @@ def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None
     Every answer streams through untouched while it becomes a cassette. With a
     COMMAND the proxy lives as long as it runs, and leads its SDK here.
 
+    The exit status is the COMMAND's; where that is 0, or there is none, it is 3 if
+    an answer could not be recorded, and 1 for what --fail-on-… finds.
+
     \b
     Modes:
       all           record every request, in place of what was recorded before

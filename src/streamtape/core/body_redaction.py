@@ -17,7 +17,7 @@ from streamtape.core.deltas import (
     find_ended,
     find_plain,
 )
-from streamtape.core.holding import HeldText, Piece
+from streamtape.core.holding import HeldText, TextPiece
 from streamtape.core.leaks import JoinedTexts
 from streamtape.core.model import Response, media_type
 from streamtape.core.redaction import (
@@ -94,7 +94,7 @@ class _Queued:
     offset_ns: int
     raw: bytes
     delta: Delta | None = None
-    piece: Piece | None = None
+    piece: TextPiece | None = None
 
     @property
     def is_decided(self) -> bool:

@@ -54,7 +54,7 @@ class _Unit:
 
 
 @dataclass(slots=True, eq=False)
-class Piece:
+class TextPiece:
     """
     A piece of the text, and what may be written of it.
     """
@@ -102,14 +102,14 @@ class HeldText:
         self._redacted_at = -1  # Where the key begins that the decided part ends in.
         self._more: list[re.Pattern[bytes]] = []  # How that key may go on for ever.
         self._waiting: list[_Waiting] = []
-        self._open: list[Piece] = []  # Those that end within an escape.
+        self._open: list[TextPiece] = []  # Those that end within an escape.
         self._tail = b""  # The end of what these hold.
 
-    def feed(self, text: bytes) -> Piece:
+    def feed(self, text: bytes) -> TextPiece:
         """
         Take the next piece; pieces before it may be decided by that.
         """
-        piece = Piece(text, is_first=not self._open)
+        piece = TextPiece(text, is_first=not self._open)
         self._open.append(piece)
         self._tail = (self._tail + text)[-_LONGEST_OPEN_BYTES:]
         is_open = _OPEN_ESCAPE.search(self._tail)

@@ -27,7 +27,8 @@ SECRET_NAME: Final = re.compile(
 """Names of headers and parameters whose values are nobody's business."""
 
 _HEADERS: Final = re.compile(
-    r"(?:proxy-)?authorization|cookie|x-amz-.+|.*(?:api-?key|token|secret)",
+    r"(?:proxy-)?authorization|cookie|x-amz-(?!date|target).+"
+    r"|.*(?:api-?key|token|secret)",
     re.IGNORECASE,
 )
 
@@ -37,6 +38,8 @@ _SHORTEST_CHARS: Final = 8
 _SURE_CHARS: Final = 20
 """From this length on a value needs no digit to be taken for a secret."""
 _LONGEST_CHARS: Final = 4096
+_SHORTEST_COOKIE_CHARS: Final = 16
+"""What is shorter tells a page its colours, or a day: a text may hold it by chance."""
 _MOST_REMEMBERED: Final = 64
 
 
@@ -189,7 +192,9 @@ def _renew() -> None:
 def _remember_header(lower: str, value: str) -> None:
     if lower == "cookie":
         for pair in value.split(";"):
-            remember_secret(pair.partition("=")[2].strip())
+            crumb = pair.partition("=")[2].strip()
+            if len(crumb) >= _SHORTEST_COOKIE_CHARS:
+                remember_secret(crumb)
     elif lower.endswith("authorization"):
         scheme, _, credentials = value.strip().partition(" ")
         remember_secret(credentials.strip() or scheme)

@@ -24,6 +24,26 @@ _DESCRIPTORS_KEPT: Final = 64
 """For all the rest of the process, where there are enough."""
 
 
+_WANTED_DESCRIPTORS: Final = 4096
+"""Room for all of MOST_REQUESTS. Some systems begin with 256."""
+
+
+def raise_limit() -> None:
+    """
+    Let this process, and those that it starts, open as many files as it may want.
+
+    For a process of our own: in somebody else's the limit is theirs.
+    """
+    if resource is None:
+        return
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _WANTED_DESCRIPTORS
+    if hard_limit != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard_limit)
+    if soft_limit != resource.RLIM_INFINITY and soft_limit < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard_limit))
+
+
 def find_most_requests() -> int:
     """
     Return how many requests this process may answer at the same time.
