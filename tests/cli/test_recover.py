@@ -132,3 +132,21 @@ def test_what_holds_nothing_has_status_1(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
     assert run(tmp_path / "a.tape").exit_code == 2
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_folder_can_not_be_recovered(name: str) -> None:
+    end = CliRunner().invoke(main, ["recover", name])
+
+    assert end.exit_code == 2
+    assert end.stderr == f"Error: {name}: expected a file, got a folder\n"
+
+
+def test_the_new_file_needs_a_folder(tmp_path: Path) -> None:
+    path = write_tape(tmp_path, HELLO)
+    place = tmp_path / "gone" / "a.tape"
+
+    end = CliRunner().invoke(main, ["recover", str(path), "-o", str(place)])
+
+    assert end.exit_code == 2
+    assert end.stderr == f"Error: --output: there is no folder {place.parent}\n"

@@ -27,9 +27,9 @@ from streamtape.version import __version__
 log = logging.getLogger(__name__)
 
 
-class _Commands(click.Group):
+class Commands(click.Group):
     """
-    Turns errors of ours into a sentence and a status: 2 for usage, else 1.
+    Turns errors into a sentence and a status: 2 for usage, else 1.
     """
 
     def invoke(self, ctx: click.Context) -> object:
@@ -39,10 +39,23 @@ class _Commands(click.Group):
             log.debug("where it came from", exc_info=error)
             note(f"Error: {error}")
             sys.exit(2 if isinstance(error, UsageError) else 1)
+        except (
+            click.ClickException,
+            click.exceptions.Exit,
+            click.Abort,
+            BrokenPipeError,
+        ):
+            # What click has words for.
+            raise
+        except Exception as error:
+            log.debug("where it came from", exc_info=error)
+            said = f"{type(error).__name__}: {error}"
+            note(f"Error: a defect of streamtape itself, told with -v: {said}")
+            sys.exit(1)
 
 
 @click.group(
-    cls=_Commands,
+    cls=Commands,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 88,

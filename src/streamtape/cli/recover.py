@@ -48,12 +48,16 @@ def recover(file: Path, output: Path | None) -> None:
     remember_environment(os.environ)
     if not (file.exists() or file.is_symlink()):
         raise UsageError(f"{file}: there is no such file")
+    if file.is_dir():
+        raise UsageError(f"{file}: expected a file, got a folder")
     place = _place_for(file) if output is None else output
     if place.suffix != TAPE_SUFFIX:
         raise UsageError(f"--output: expected a name that ends in .tape, got {place}")
     if place.exists() or place.is_symlink():
         message = f"{place}: there is such a file already; name another with -o"
         raise UsageError(message)
+    if not place.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {place.parent}")
     recovered = recover_file(file, place)
     click.echo(escape(str(place)))
     for line in _tell(recovered):
@@ -81,6 +85,8 @@ def _tell(recovered: Recovered) -> list[str]:
     if recovered.is_lossy:
         last = "them" if recovered.part_count else "the head of the answer"
         lines = [f"{kept}; what came behind {last} is lost."]
+    elif recovered.had_end:
+        lines = [f"{kept}; it had its end, so this is a copy."]
     else:
         lines = [f"{kept}; nothing of the answer is lost."]
     if recovered.rest_bytes:

@@ -35,6 +35,8 @@ class Recovered:
 
     ending: Ending
     """Of the new cassette."""
+    had_end: bool
+    """Whether the file had it already."""
     part_count: int
     is_stream: bool
     sound_bytes: int
@@ -101,6 +103,7 @@ def _write(path: Path, new: NewFile) -> Recovered:
         raise NotACassetteError(reason, path=path)
     rest_bytes = path.stat().st_size - reader.offset
     is_lossy = False
+    had_end = ending is not None
     if ending is None:
         is_lossy = not lost.is_over
         detail = _MADE
@@ -117,6 +120,7 @@ def _write(path: Path, new: NewFile) -> Recovered:
         rest_bytes = max(0, rest_bytes - TRAILER.size)
     return Recovered(
         ending=ending,
+        had_end=had_end,
         part_count=part_count,
         is_stream=is_stream,
         sound_bytes=reader.offset,
