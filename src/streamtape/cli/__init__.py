@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Final
 
 import click
 
@@ -25,6 +26,10 @@ from streamtape.errors import StreamtapeError, UsageError
 from streamtape.version import __version__
 
 log = logging.getLogger(__name__)
+
+
+_INTERRUPTED: Final = 130
+"""The status that a shell gives to what Ctrl-C has ended."""
 
 
 class Commands(click.Group):
@@ -47,6 +52,14 @@ class Commands(click.Group):
         ):
             # What click has words for.
             raise
+        except KeyboardInterrupt:
+            note("Stopped.")
+            sys.exit(_INTERRUPTED)
+        except OSError as error:
+            log.debug("where it came from", exc_info=error)
+            about = "" if error.filename is None else f"{error.filename}: "
+            note(f"Error: {about}{error.strerror or error}")
+            sys.exit(1)
         except Exception as error:
             log.debug("where it came from", exc_info=error)
             said = f"{type(error).__name__}: {error}"

@@ -5,12 +5,38 @@ Which files a person means.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
+
+import click
 
 from streamtape.errors import CassetteNotFoundError
 from streamtape.library.entries import TAPE_SUFFIX
 from streamtape.library.folder import Library
+
+
+class NamedPath(click.Path):
+    """
+    A path that is not empty: one made of an unset variable would be this folder.
+    """
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        """
+        Refuse what names nothing.
+        """
+        if not os.fspath(value):
+            self.fail("expected a name, got nothing", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+NAMED_PATH: Final = NamedPath(path_type=Path)
 
 
 def find_files(paths: Sequence[Path], cassettes: Path) -> Iterator[tuple[Path, str]]:

@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from streamtape.cli._files import NAMED_PATH
 from streamtape.cli._options import cassettes_option
 from streamtape.cli._progress import tracked
 from streamtape.cli._render import Piece, escape, make_console, print_json, print_line
@@ -26,9 +27,7 @@ _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 
 
 @click.command()
-@click.argument(
-    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER|FILE]..."
-)
+@click.argument("paths", nargs=-1, type=NAMED_PATH, metavar="[FOLDER|FILE]...")
 @cassettes_option
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON array.")
 @click.option("--strict", "is_strict", is_flag=True, help="Let warnings fail, too.")

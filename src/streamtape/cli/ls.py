@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from streamtape.cli._files import find_files
+from streamtape.cli._files import NAMED_PATH, find_files
 from streamtape.cli._options import cassettes_option
 from streamtape.cli._render import (
     escape,
@@ -85,9 +85,7 @@ _COLUMNS: Final = (
 
 
 @click.command()
-@click.argument(
-    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER|FILE]..."
-)
+@click.argument("paths", nargs=-1, type=NAMED_PATH, metavar="[FOLDER|FILE]...")
 @cassettes_option
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON array.")
 def ls(paths: tuple[Path, ...], cassettes: Path, is_json: bool) -> None:

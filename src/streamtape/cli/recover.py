@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from streamtape.cli._files import NAMED_PATH
 from streamtape.cli._render import escape, note
 from streamtape.cli._words import count
 from streamtape.core.secrets import remember_environment
@@ -23,11 +24,11 @@ _LOSSY_STATUS: Final = 3
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=NAMED_PATH, metavar="FILE")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=NAMED_PATH,
     metavar="FILE",
     help="The new cassette.  [default: beside FILE]",
 )

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import click
 
+from streamtape.cli._files import NAMED_PATH
 from streamtape.cli._options import cassettes_option
 from streamtape.cli._progress import tracked
 from streamtape.cli._render import escape, make_console, note, print_json, print_line
@@ -54,9 +55,7 @@ class _Done:
 
 
 @click.command()
-@click.argument(
-    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[FOLDER|FILE]..."
-)
+@click.argument("paths", nargs=-1, type=NAMED_PATH, metavar="[FOLDER|FILE]...")
 @cassettes_option
 @click.option(
     "--secret-from",
