@@ -150,6 +150,7 @@ def test_json_is_one_array(tmp_path: Path) -> None:
     untouched, redacted = told
     assert untouched == {
         "path": str(other),
+        "place": str(other),
         "fate": "untouched",
         "secrets": [],
         "count": 0,

@@ -282,3 +282,41 @@ def test_a_recording_of_today_has_nothing_to_redact(tmp_path: Path) -> None:
     assert writer.path is not None
 
     assert redact_file(writer.path).count == 0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "taken", "expected"),
+    [
+        (".tape", (), "it-is-redacted-{}.tape"),
+        (".tape", ("it-is-redacted-{}.tape",), "it-is-redacted-{}-2.tape"),
+        (".part", (), "it-is-redacted-{}.1.part"),
+    ],
+    ids=["free", "taken", "part"],
+)
+def test_a_name_that_tells_a_secret_becomes_another(
+    suffix: str, taken: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    secret = "pass word-xyz/99"
+    body = json.dumps({"messages": [{"role": "user", "content": f"It is {secret}."}]})
+    data = forge([request_frame(body=body.encode()), response_frame()])
+    path = write(tmp_path, data, name=f"it-is-pass-word-xyz-99-1a2b3c4d{suffix}")
+    assert find_leaks(path) == []
+    remember_secret(secret)
+    clean = clean_request(read_cassette(path).request)
+    key = request_key(clean)[:8]
+    for name in taken:
+        write(tmp_path, b"", name=name.format(key))
+    assert redact_file(path, is_dry=True).place == path
+
+    redacted = redact_file(path)
+
+    assert redacted.place == tmp_path / expected.format(key)
+    assert find_leaks(redacted.place) == []
+    assert not path.exists()
+    assert [leak.where for leak in redacted.leaks][-1] == "the file's name"
+
+
+def test_a_name_without_a_secret_stays(tmp_path: Path) -> None:
+    path = write(tmp_path, forge_split(), name="mine.tape")
+
+    assert redact_file(path).place == path

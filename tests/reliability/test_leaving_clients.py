@@ -9,13 +9,14 @@ import gc
 import logging
 import socket
 import struct
+import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 import streamtape
-from e2e.processes import wait_until
+from e2e.processes import run, wait_until
 from e2e.runs import read_library
 from e2e.wire import (
     CHUNKED_HEAD,
@@ -33,6 +34,7 @@ from streamtape.server.serve import RunningServer
 from streamtape.testing import (
     FakeUpstream,
     ReplyEnding,
+    Write,
     message_stream,
     raw_reply,
     text,
@@ -278,3 +280,32 @@ def test_what_is_not_recorded_is_not_finished(tmp_path: Path) -> None:
         with RunningServer(config) as server:
             ask_and_leave(server.base_url, "/v1/x", by_reset=False)
             assert upstream.wait_for_departure(BOUND_S)
+
+
+ASK_AND_LEAVE: Final = """
+import os, urllib.request
+answer = urllib.request.urlopen(os.environ["ANTHROPIC_BASE_URL"] + "/v1/x")
+answer.read(10)
+os._exit(7)
+"""
+
+
+@pytest.mark.case(56)
+@pytest.mark.parametrize("choice", ["stop", "finish"])
+def test_a_command_that_leaves_an_answer_has_it_finished_if_asked(
+    choice: str, tmp_path: Path
+) -> None:
+    """
+    The rest comes long after the command has ended.
+    """
+    reply = raw_reply([Write(0, FIRST), Write(1_500 * MS, REST)])
+    command = (sys.executable, "-c", ASK_AND_LEAVE)
+    options = ("--cassettes", tmp_path, "--on-disconnect", choice)
+    with FakeUpstream([reply]) as upstream:
+        arguments = ("--port", "0", "--upstream", upstream.url, *options)
+        end = run("record", *arguments, "--", *command)
+
+    [cassette] = read_library(tmp_path)
+    assert end.status == 7
+    assert (cassette.body == BODY) is (choice == "finish")
+    assert cassette.ending.is_complete is (choice == "finish")

@@ -12,8 +12,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from typing import Final
 
 import click
@@ -41,7 +41,7 @@ those ten seconds after which Docker and others would kill us and it.
 """
 
 _ENDED: Final = 0
-"""Stands for the command's end where signals are read; it is no signal's number."""
+"""Stands for an end that was waited for where signals are read; no signal's number."""
 
 
 def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) -> None:
@@ -128,7 +128,7 @@ class _Signals:
 
     def next(self) -> int:
         """
-        Wait for a signal, or for the end of the process that is watched.
+        Wait for a signal, or for the end of what is watched.
         """
         return self._reader.recv(1)[0]
 
@@ -144,16 +144,18 @@ class _Signals:
         finally:
             self._reader.setblocking(True)
 
-    def watch(self, child: subprocess.Popen[bytes]) -> None:
+    def watch(self, wait: Callable[[], object]) -> None:
         """
-        Let :meth:`next` return `_ENDED` when a process has ended.
+        Let :meth:`next` return `_ENDED` when a function that waits has returned.
         """
 
-        def wait() -> None:
-            child.wait()
-            self._writer.send(bytes([_ENDED]))
+        def tell() -> None:
+            wait()
+            # Nobody may listen any more: a signal came first.
+            with suppress(OSError):
+                self._writer.send(bytes([_ENDED]))
 
-        threading.Thread(target=wait, name="streamtape-command", daemon=True).start()
+        threading.Thread(target=tell, name="streamtape-watch", daemon=True).start()
 
     def close(self) -> None:
         """
@@ -180,7 +182,7 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
     except OSError as error:
         log.error("%s: can't be run: %s", command[0], error.strerror)
         return _NOT_EXECUTABLE
-    signals.watch(child)
+    signals.watch(child.wait)
     while (number := signals.next()) != _ENDED:
         # A terminal sends Ctrl-C to the child too, which decides what to make of it.
         if number != signal.SIGINT:
@@ -189,5 +191,8 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
             killer = threading.Timer(_CHILD_PATIENCE_S, child.kill)
             killer.daemon = True
             killer.start()
+    # Its answers may be recorded on without it, unless somebody stops us.
+    signals.watch(server.wait_for_leavers)
+    signals.next()
     status = child.returncode
     return 128 - status if status < 0 else status

@@ -152,6 +152,9 @@ def _print(done: Sequence[_Done]) -> None:
             shown = each.redacted.leaks[:_MOST_SHOWN]
             for leak in shown:
                 print_line(console, escape(f"- {leak}"), indent="  ")
+            if each.redacted.place != each.path:
+                told = f"- its name is now {each.redacted.place.name}"
+                print_line(console, escape(told), indent="  ")
             if more := each.redacted.count - len(shown):
                 print_line(console, f"- and {more:,} more", indent="  ")
     counts = Counter(each.fate for each in done)
@@ -160,9 +163,10 @@ def _print(done: Sequence[_Done]) -> None:
 
 
 def _plain(done: _Done) -> dict[str, Any]:
-    redacted = done.redacted or Redacted([], 0)
+    redacted = done.redacted or Redacted([], 0, done.path)
     return {
         "path": str(done.path),
+        "place": str(redacted.place),
         "fate": done.fate.replace(" ", "_"),
         "secrets": [
             {"kind": leak.kind, "where": leak.where} for leak in redacted.leaks

@@ -30,7 +30,8 @@ _OVERLAP_BYTES: Final = 20 * 1024
 _MOST_TEXTS: Final = 256
 _MOST_LEAKS: Final = 100
 
-_SEEN: Final = "a secret of this run"
+SEEN: Final = "a secret of this run"
+"""A kind: what was remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def find_kinds(raw: bytes) -> list[str]:
     for read in (raw,) if plain is raw else (raw, plain):
         has_run = has_long_run(read)
         if remembered_in(read, has_run=has_run):
-            found[_SEEN] = None
+            found[SEEN] = None
         if has_run:
             for kind in kinds_in(read):
                 if kind.pattern.search(read):

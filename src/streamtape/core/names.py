@@ -11,12 +11,17 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from streamtape.core.leaks import SEEN, find_kinds
+from streamtape.core.secrets import remembered_values
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamtape.core.matching import Matched
 
 _SLUG_CHARS = 40
+_TELLING_CHARS = 8
+"""Shorter words than these may be in a name by chance."""
 _SLUG_SOURCE_CHARS = 400
 _SLUG_IGNORED = re.compile("[\u0300-\u036f'\u2019]")
 """Accents, once taken apart from their letters, and apostrophes."""
@@ -58,6 +63,19 @@ def user_slugs(seen: Matched) -> Iterator[str]:
     An earlier turn of the same conversation was named by one of them.
     """
     return map(_join_words, _user_texts(seen.body))
+
+
+def find_kinds_in_name(name: str) -> list[str]:
+    """
+    Name the kinds of key in a file's name, also as the words of one.
+    """
+    kinds = find_kinds(name.encode(errors="surrogateescape"))
+    words = (_join_words(value) for value in remembered_values())
+    if SEEN not in kinds and any(
+        len(each) >= _TELLING_CHARS and each in name for each in words
+    ):
+        kinds.append(SEEN)
+    return kinds
 
 
 def _user_texts(body: Any) -> Iterator[str]:

@@ -119,6 +119,13 @@ def remember_environment(environ: Mapping[str, str]) -> None:
         remember_secret(environ.get(name, ""))
 
 
+def remembered_values() -> list[str]:
+    """
+    Return what is remembered as it was said, for those who spell it in their own way.
+    """
+    return list(_remembered)
+
+
 def forget_secrets() -> None:
     """
     Forget all of them. For tests: a process has no reason to.

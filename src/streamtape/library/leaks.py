@@ -9,6 +9,7 @@ from typing import Final
 
 from streamtape.core.leaks import Leak, LeakScanner, RawScanner
 from streamtape.core.loose_values import holds_key, unknown_in
+from streamtape.core.names import find_kinds_in_name
 from streamtape.core.pieces import PieceReader
 from streamtape.errors import CassetteError
 from streamtape.library.reader import CassetteReader
@@ -46,7 +47,15 @@ def find_leaks(path: Path) -> list[Leak]:
             leaks.append(Leak("a secret", f"a frame of type {piece.kind}"))
     said = {leak.kind for leak in leaks}
     missed = [kind for kind in find_raw_kinds(path) if kind not in said]
-    return leaks + [Leak(kind, "the file, outside of what it says") for kind in missed]
+    leaks += [Leak(kind, "the file, outside of what it says") for kind in missed]
+    return leaks + find_name_leaks(path)
+
+
+def find_name_leaks(path: Path) -> list[Leak]:
+    """
+    Return the secrets in the name of a file, which tells what was asked.
+    """
+    return [Leak(kind, "the file's name") for kind in find_kinds_in_name(path.name)]
 
 
 def find_raw_kinds(path: Path) -> list[str]:

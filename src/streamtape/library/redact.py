@@ -4,23 +4,28 @@ Older cassettes under today's redaction: rewritten in place, or left as they are
 
 from __future__ import annotations
 
+import itertools
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
 from streamtape.core.leaks import Leak
+from streamtape.core.matching import DEFAULT_RULES, matched
+from streamtape.core.names import cassette_stem
 from streamtape.core.pieces import PieceReader
-from streamtape.core.redaction import clean_json
+from streamtape.core.redaction import clean_json, clean_request
 from streamtape.core.rewriting import Rewriter
 from streamtape.errors import CassetteError
-from streamtape.library.leaks import find_leaks
+from streamtape.library.entries import TAPE_SUFFIX
+from streamtape.library.leaks import find_leaks, find_name_leaks
 from streamtape.library.opening import open_regular, translated_errors
-from streamtape.library.reader import CassetteReader
+from streamtape.library.reader import CassetteReader, read_request
 from streamtape.library.rewrite import NewFile, read_pieces
 from streamtape.library.stamps import stamp_of
+from streamtape.library.writer import PART_SUFFIX
 
 _TAIL_BYTES: Final = 16 * 1024 * 1024
 """A torn tail is less than one frame, and zeros."""
@@ -36,6 +41,8 @@ class Redacted:
     """The first hundred, in the order of the file."""
     count: int
     """All of them; 0 for a file that is as it should be."""
+    place: Path
+    """Where the cassette is: it has another name if there was a secret in the old."""
 
 
 def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
@@ -44,7 +51,8 @@ def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
 
     Where there is nothing, the file is not touched. Else a new one takes its place
     once it was read again: sound, with no key in it, and with the events it had, at
-    the times they had. A torn file stays torn.
+    the times they had. A torn file stays torn. A name that holds a secret becomes the
+    one that a recorder of today would give.
 
     Args:
         is_dry: Only say what would be done.
@@ -58,14 +66,37 @@ def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
     redacted = _rewrite(path, None)
     if is_dry or not redacted.count:
         return redacted
-    with NewFile(path) as new:
-        redacted = _rewrite(path, new)
+    place = _other_name(path) if find_name_leaks(path) else path
+    with NewFile(place) as new:
+        redacted = replace(_rewrite(path, new), place=place)
         new.finish(mode=stat.S_IMODE(path.stat().st_mode))
         _check_new(path, new.path)
         if stamp_of(path) != stamp:
             raise CassetteError("it was changed meanwhile; try again", path=path)
-        new.replace()
+        if place == path:
+            new.replace()
+        else:
+            new.place_new()
+            with translated_errors(path):
+                path.unlink()
     return redacted
+
+
+def _other_name(path: Path) -> Path:
+    """
+    Return a free name as the recorder would make it of the redacted request.
+    """
+    clean = clean_request(read_request(path))
+    stem = cassette_stem(matched(clean, DEFAULT_RULES))
+    for number in itertools.count(1):
+        if path.suffix == PART_SUFFIX:
+            name = f"{stem}.{number}{PART_SUFFIX}"
+        else:
+            name = f"{stem}{'' if number == 1 else f'-{number}'}{TAPE_SUFFIX}"
+        place = path.with_name(name)
+        if not (place.exists() or place.is_symlink()):
+            return place
+    raise AssertionError("there is always another number")
 
 
 def _rewrite(path: Path, new: NewFile | None) -> Redacted:
@@ -82,7 +113,8 @@ def _rewrite(path: Path, new: NewFile | None) -> Redacted:
     if not reader.has_end and _is_unclean_behind(path, reader.offset):
         leaks = [*leaks, Leak("a secret", "what was cut off, which was left out")]
         count += 1
-    return Redacted(leaks, count)
+    named = find_name_leaks(path)
+    return Redacted([*leaks, *named], count + len(named), path)
 
 
 def _is_unclean_behind(path: Path, offset: int) -> bool:

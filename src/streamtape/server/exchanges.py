@@ -171,6 +171,13 @@ class Exchanges:
         for relay in self._relays:
             relay.stop()
 
+    async def wait_for_leavers(self) -> None:
+        """
+        Wait until the answers have ended that would be recorded on without a client.
+        """
+        for relay in [each for each in self._relays if each.finishes_alone]:
+            await relay.has_ended.wait()
+
     async def wait_for_those_alone(self) -> None:
         """
         Wait until the recordings have ended whose clients have left.

@@ -87,6 +87,13 @@ class Relay:
         self._is_stopping = False
         self._failure: Exception | None = None
 
+    @property
+    def finishes_alone(self) -> bool:
+        """
+        Whether the recording goes on when the client leaves.
+        """
+        return self._alone is not None
+
     async def run(self, idle_limit_ns: int) -> None:
         """
         Carry the whole body; the client's answer and the tape end as it ended.

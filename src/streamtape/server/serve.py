@@ -5,6 +5,7 @@ A server in a thread of its own: sockets, start and stop.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import os
@@ -119,6 +120,16 @@ class RunningServer:
         Wait until all answers that have ended are cassettes.
         """
         self._exchanges.settle()
+
+    def wait_for_leavers(self) -> None:
+        """
+        Wait until the answers have ended that are recorded on without their client.
+
+        Call it when no client is there any more; it takes as long as any of them.
+        """
+        waiting = self._exchanges.wait_for_leavers()
+        with contextlib.suppress(concurrent.futures.CancelledError, RuntimeError):
+            asyncio.run_coroutine_threadsafe(waiting, self._loop).result()
 
     def reset(self, name: str = "") -> None:
         """
