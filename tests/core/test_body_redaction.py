@@ -119,7 +119,7 @@ def test_nothing_of_a_key_in_pieces_comes_out(shape: Shape, trials: Trials) -> N
     as clean, so a process that is killed leaves no more.
     """
     dice = Random(7)
-    for _ in range(trials.many(quick=20, long=3000)):
+    for _ in range(trials.many(quick=6, long=60)):
         keys = plant(dice)
         text = "Hello" + "".join(dice.choice(BETWEEN) + key.text for key in keys)
         text += dice.choice(["", " bye", "\n", '"}'])
@@ -142,7 +142,7 @@ def test_nothing_of_a_key_that_is_cut_off_comes_out(trials: Trials) -> None:
     """
     dice = Random(8)
     for name in KEYS:
-        for _ in range(trials.many(quick=1, long=40)):
+        for _ in range(trials.many(quick=1, long=4)):
             key = KEYS[name](dice)
             stream = [
                 TEXT.event(piece) for piece in in_pieces(f"It is {key.text}", dice)
@@ -207,7 +207,7 @@ def test_a_key_in_the_escapes_of_a_tools_input_is_taken_out(
     """
     dice = Random(9)
     shape = SHAPES["tool-input"]
-    for _ in range(trials.many(quick=25, long=3000)):
+    for _ in range(trials.many(quick=12, long=200)):
         key = "".join(
             escape.format(ord(char)) if dice.random() < 0.4 else char for char in KEY
         )
@@ -233,7 +233,7 @@ def test_events_keep_their_number_order_offsets_and_fields(trials: Trials) -> No
     """
     dice = Random(10)
     shapes = [block_delta("text_delta", "text", index) for index in range(2)]
-    for _ in range(trials.many(quick=15, long=2000)):
+    for _ in range(trials.many(quick=6, long=60)):
         keys = [plant(dice), plant(dice)]
         texts = [" and ".join(["It is", *(key.text for key in each)]) for each in keys]
         queues = [
@@ -367,7 +367,7 @@ def test_of_two_keys_one_may_begin_as_the_other(trials: Trials) -> None:
     long = "corp7-alpha-bravo/charlie+9"
     secrets = [Planted(each, (each,)) for each in (short, long)]
     for order in ((short, long), (long, short)):
-        for _ in range(trials.many(quick=30, long=2000)):
+        for _ in range(trials.many(quick=15, long=300)):
             for each in order:
                 remember_secret(each)
             text = f"one {long}, two {short}, three {long}{short} end"

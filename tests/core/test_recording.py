@@ -409,7 +409,7 @@ def test_whatever_was_written_when_a_recorder_is_killed_holds_no_key(
     """
     dice = Random(13)
     for name, make in KEYS.items():
-        for _ in range(trials.many(quick=1, long=20)):
+        for _ in range(trials.many(quick=1, long=4)):
             key = make(dice)
             # With a digit, as a short one without is taken for a word.
             seen = "7" + make(dice).secrets[0]

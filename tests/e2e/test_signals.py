@@ -129,6 +129,22 @@ def test_a_command_that_does_not_end_when_it_is_asked_to_is_killed(
     check_kept(tmp_path, seen)
 
 
+@pytest.mark.case(3)
+def test_a_second_ctrl_c_ends_a_command_that_does_not_mind_the_first(
+    tmp_path: Path,
+) -> None:
+    command = ("sh", "-c", "trap '' INT; echo ready; exec sleep 100")
+    arguments = ("record", "--upstream", "http://127.0.0.1:9", "--port", "0")
+    with Program(*arguments, "--cassettes", tmp_path, "--", *command) as recorder:
+        recorder.wait_for_output("ready")
+        recorder.send(signal.SIGINT)
+        recorder.wait_for("^Waiting for the command")
+        recorder.send(signal.SIGINT)
+        end = recorder.finish(within_s=STOP_S)
+
+    assert end.status == 128 + signal.SIGTERM
+
+
 @pytest.mark.case(2)
 def test_a_stop_waits_for_no_client_and_no_upstream(tmp_path: Path) -> None:
     """

@@ -183,10 +183,15 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
         log.error("%s: can't be run: %s", command[0], error.strerror)
         return _NOT_EXECUTABLE
     signals.watch(child.wait)
+    interrupts = 0
     while (number := signals.next()) != _ENDED:
-        # A terminal sends Ctrl-C to the child too, which decides what to make of it.
-        if number != signal.SIGINT:
-            child.send_signal(number)
+        if number == signal.SIGINT:
+            interrupts += 1
+            log.info("Waiting for the command; Ctrl-C once more ends it.")
+        # A terminal sends Ctrl-C to the child too, which decides what to make of it,
+        # unless somebody insists.
+        if number != signal.SIGINT or interrupts > 1:
+            child.send_signal(signal.SIGTERM if interrupts > 1 else number)
             # Whoever stops us soon stops waiting, and would kill us with it.
             killer = threading.Timer(_CHILD_PATIENCE_S, child.kill)
             killer.daemon = True
