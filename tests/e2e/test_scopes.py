@@ -181,6 +181,7 @@ def test_a_name_that_leads_elsewhere_is_refused_and_makes_nothing(
     assert list(tmp_path.rglob("*")) == [library]
 
 
+@pytest.mark.slow
 def test_thousands_of_scopes_at_once_mix_nothing_up(tmp_path: Path) -> None:
     """Each question is asked in 3,000 scopes; only every tenth knows the answer."""
     known = range(0, 3000, 10)

@@ -86,6 +86,7 @@ def test_workers_do_not_record_in_a_shared_folder(project: Project) -> None:
     assert project.upstream.requests == []
 
 
+@pytest.mark.slow
 def test_what_workers_find_is_told_and_fails_the_run(project: Project) -> None:
     project.write(
         test_late="""

@@ -27,6 +27,7 @@ KEPT_BYTES: Final = 64 * MIB
 pytestmark = pytest.mark.skipif(not IS_TOLD, reason="only Linux tells memory")
 
 
+@pytest.mark.slow
 @pytest.mark.case
 def test_interactions_on_one_connection_leave_nothing_behind(
     tmp_path: Path, trials: Trials

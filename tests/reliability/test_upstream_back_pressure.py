@@ -150,6 +150,7 @@ def replay_slowly(folder: Path) -> int:
         return growth
 
 
+@pytest.mark.slow
 @pytest.mark.case(57)
 def test_64_mib_to_a_slow_client_cost_little_memory(
     trials: Trials, tmp_path: Path
