@@ -33,7 +33,7 @@ test-slow: $(INSTALLED) ## Run the long tests and those that need node
 clients: $(INSTALLED) ## Run real clients, installed at their newest versions
 	$(BIN)/pytest -m clients tests/clients
 
-reliability: $(INSTALLED) ## Run every reliability case in its long form (30 minutes)
+reliability: $(INSTALLED) ## Run every reliability case in its long form
 	$(BIN)/python scripts/run_reliability.py
 
 soak: $(INSTALLED) ## Ten minutes of mixed load with faults; SOAK_S=60 for less
