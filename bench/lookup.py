@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from bench.measure import no_garbage_collection, percentile, scratch_folder
 from bench.report import Report
 from bench.systems import running
-from streamtape.core.matching import request_key
+from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import clean_request
+from streamtape.core.secrecy.redaction import clean_request
 from streamtape.library import Library
 
 if TYPE_CHECKING:

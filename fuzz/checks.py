@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.mutants import damage
-from streamtape.core.excerpts import find_end, find_header, find_request
+from streamtape.core.format.excerpts import find_end, find_header, find_request
+from streamtape.core.format.records import Header
+from streamtape.core.format.tape import TapeReader
 from streamtape.core.model import Ending, EndReason, Part, Response
-from streamtape.core.records import Header
-from streamtape.core.sse import EventSplitter, encode_event, parse_event
-from streamtape.core.tape import TapeReader
+from streamtape.core.streams.sse import EventSplitter, encode_event, parse_event
 from streamtape.errors import CassetteError
 from streamtape.library.reader import CassetteReader, read_end, read_request
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import msgpack
 
-from streamtape.core.frames import MAGIC, FrameReader, FrameWriter
-from streamtape.core.records import Kind
+from streamtape.core.format.frames import MAGIC, FrameReader, FrameWriter
+from streamtape.core.format.records import Kind
 
 STEP_BYTES: Final = 4
 """Length of one step of :func:`damage`."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.frames import TRAILER
+from streamtape.core.format.frames import TRAILER
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import clean_request
+from streamtape.core.secrecy.redaction import clean_request
 
 _GOLDEN: Final = Path(__file__).parents[1] / "tests" / "data"
 

@@ -14,11 +14,11 @@ from http.client import responses
 from pathlib import Path
 from typing import Any, Final
 
-from streamtape.core.matching import matched
+from streamtape.core.matching.key import matched
+from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import clean_request
+from streamtape.core.secrecy.redaction import clean_request
 from streamtape.library import CassetteWriter, Library
 from streamtape.testing import (
     SCENARIOS,

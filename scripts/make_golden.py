@@ -19,11 +19,11 @@ from typing import Any, Final
 
 import msgpack
 
-from streamtape.core.frames import MAGIC, Flags, FrameReader, FrameWriter
+from streamtape.core.format.frames import MAGIC, Flags, FrameReader, FrameWriter
+from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason, Headers, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.records import Kind
-from streamtape.core.redaction import REDACTED, clean_request
+from streamtape.core.secrecy.redaction import REDACTED, clean_request
 
 FOLDER: Final = Path(__file__).parents[1] / "tests" / "data" / "v1"
 

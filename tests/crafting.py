@@ -11,11 +11,17 @@ from zlib import crc32
 
 import msgpack
 
-from streamtape.core.frames import HEAD, MAGIC, TRAILER, TRAILER_MAGIC, FrameWriter
+from streamtape.core.format.frames import (
+    HEAD,
+    MAGIC,
+    TRAILER,
+    TRAILER_MAGIC,
+    FrameWriter,
+)
+from streamtape.core.format.records import Header, Kind
+from streamtape.core.format.tape import TapeWriter
 from streamtape.core.model import Ending, EndReason, Request, Response
-from streamtape.core.records import Header, Kind
-from streamtape.core.redaction import clean_bytes, clean_request, clean_response
-from streamtape.core.tape import TapeWriter
+from streamtape.core.secrecy.redaction import clean_bytes, clean_request, clean_response
 
 REQUEST = Request(
     method="POST",

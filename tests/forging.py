@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgpack
 
 from crafting import RESPONSE_FIELDS
-from streamtape.core.frames import MAGIC, FrameWriter
-from streamtape.core.records import Kind
+from streamtape.core.format.frames import MAGIC, FrameWriter
+from streamtape.core.format.records import Kind
 
 KEY: Final = "sk-ant-api03-" + "Ab1_" * 20
 """Of a known kind, and nobody's."""

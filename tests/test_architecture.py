@@ -11,9 +11,10 @@ import pytest
 _ROOT = Path(__file__).parents[1]
 _PACKAGE = _ROOT / "src" / "streamtape"
 _MODULES = sorted(_PACKAGE.rglob("*.py"))
-_CORE_MODULES = sorted(
-    set(_PACKAGE.glob("core/*.py")) - {_PACKAGE / "core/__init__.py"}
-)
+_CORE = _PACKAGE / "core"
+_CORE_MODULES = [
+    path for path in sorted(_CORE.rglob("*.py")) if path.name != "__init__.py"
+]
 
 MOST_LINES = 400
 
@@ -28,17 +29,20 @@ def test_a_module_holds_one_idea(module: Path) -> None:
     assert len(module.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
 
 
-@pytest.mark.parametrize("module", _CORE_MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "module", _CORE_MODULES, ids=lambda path: str(path.relative_to(_CORE))
+)
 def test_a_core_module_has_a_test_file_of_its_own(module: Path) -> None:
     """
-    What tests ``core/pacing.py`` is found in ``tests/core/test_pacing.py``.
+    What tests ``core/format/tape.py`` is found in ``tests/core/format/test_tape.py``.
     """
-    assert (_ROOT / "tests" / "core" / f"test_{module.stem}.py").is_file()
+    folder = _ROOT / "tests" / "core" / module.parent.relative_to(_CORE)
+    assert (folder / f"test_{module.stem}.py").is_file()
 
 
 def test_the_modules_were_found() -> None:
     """
     The rules above are not kept for want of files.
     """
-    assert _PACKAGE / "core" / "sse.py" in _CORE_MODULES
+    assert _CORE / "streams" / "sse.py" in _CORE_MODULES
     assert set(_CORE_MODULES) < set(_MODULES)

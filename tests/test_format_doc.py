@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pytest
 
-from streamtape.core.frames import MAGIC, MAX_PAYLOAD_BYTES, TRAILER_MAGIC
+from streamtape.core.format.frames import MAGIC, MAX_PAYLOAD_BYTES, TRAILER_MAGIC
+from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason
-from streamtape.core.records import Kind
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")

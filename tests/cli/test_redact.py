@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from forging import KEY, forge, request_frame, response_frame
 from streamtape.cli import main
-from streamtape.core.records import Kind
+from streamtape.core.format.records import Kind
 from streamtape.library import read_cassette
 from taping import hello, start_tape, write_tape
 

@@ -11,14 +11,14 @@ import pytest
 from helpers import every_split
 from planting import KEYS, Planted, in_pieces
 from proofs import Trials
-from streamtape.core.frames import MAGIC
-from streamtape.core.matching import KEY_VERSION
+from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.records import End, Header
+from streamtape.core.format.tape import TapeReader
+from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.records import End, Header
-from streamtape.core.redaction import REDACTED, clean_request
-from streamtape.core.secrets import remember_secret
-from streamtape.core.tape import TapeReader
+from streamtape.core.secrecy.redaction import REDACTED, clean_request
+from streamtape.core.secrecy.secrets import remember_secret
 
 STREAM = "text/event-stream; charset=utf-8"
 JSON = "application/json"

@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from e2e.processes import PATIENCE_S
-from streamtape.core.matching import matched
+from streamtape.core.matching.key import matched
+from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import clean_request
-from streamtape.core.sse import EventSplitter
+from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.streams.sse import EventSplitter
 from streamtape.library import CassetteWriter, Library
 from streamtape.testing import INSTANT, Reply, ReplyEnding, stream_reply, text
 

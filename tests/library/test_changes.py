@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from streamtape.core.matching import request_key
+from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request
 from streamtape.errors import UsageError
 from streamtape.library import Library

@@ -6,8 +6,8 @@ import pytest
 
 from crafting import write_full
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
+from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason
-from streamtape.core.records import Kind
 from streamtape.library.check import MOST_FINDINGS, Finding, Severity, check_file
 from taping import hello, start_tape, write_tape
 

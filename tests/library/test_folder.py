@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from streamtape.core.matching import matched, request_key
+from streamtape.core.matching.key import matched, request_key
+from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import clean_request
+from streamtape.core.secrecy.redaction import clean_request
 from streamtape.errors import NotACassetteError
 from streamtape.library import CassetteWriter, Entry, Library, read_cassette
 

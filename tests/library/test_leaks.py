@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamtape.core.secrets import remember_secret
+from streamtape.core.secrecy.secrets import remember_secret
 from streamtape.errors import CassetteError
 from streamtape.library.leaks import find_leaks, find_raw_kinds
 from taping import hello, write_tape

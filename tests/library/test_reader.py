@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 
 from proofs import Trials
-from streamtape.core.frames import HEAD, MAGIC, MAX_PAYLOAD_BYTES, TRAILER, FrameReader
+from streamtape.core.format.frames import (
+    HEAD,
+    MAGIC,
+    MAX_PAYLOAD_BYTES,
+    TRAILER,
+    FrameReader,
+)
+from streamtape.core.format.records import Kind
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.records import Kind
-from streamtape.core.redaction import clean_request
+from streamtape.core.secrecy.redaction import clean_request
 from streamtape.errors import (
     CassetteError,
     CassetteNotFoundError,

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
+from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason, Request
-from streamtape.core.pieces import PieceReader
-from streamtape.core.records import Kind
+from streamtape.core.rewriting.pieces import PieceReader
 from streamtape.errors import CassetteError, NotACassetteError
 from streamtape.library import read_cassette
 from streamtape.library.reader import read_end

@@ -13,11 +13,11 @@ from forging import KEY, forge, request_frame, response_frame
 from planting import KEYS, find_leaks_in, in_pieces
 from proofs import Trials
 from reliability.failing_disk import CountingDisk
-from streamtape.core.matching import request_key
+from streamtape.core.format.records import Kind
+from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request
-from streamtape.core.records import Kind
-from streamtape.core.redaction import clean_request
-from streamtape.core.secrets import remember_secret
+from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.secrets import remember_secret
 from streamtape.errors import CassetteError, DamagedCassetteError
 from streamtape.library import Library, read_cassette
 from streamtape.library.disk import Disk, using_disk

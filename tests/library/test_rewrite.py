@@ -6,7 +6,7 @@ import pytest
 
 from crafting import write_full
 from reliability.failing_disk import CountingDisk
-from streamtape.core.pieces import PieceReader
+from streamtape.core.rewriting.pieces import PieceReader
 from streamtape.errors import CassetteError, CassetteNotFoundError, NotACassetteError
 from streamtape.library.disk import using_disk
 from streamtape.library.rewrite import NewFile, read_pieces

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from streamtape.core.frames import MAGIC
-from streamtape.core.matching import KEY_VERSION, request_key
+from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.records import Header
+from streamtape.core.format.tape import TapeWriter
+from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.records import Header
-from streamtape.core.redaction import clean_request
-from streamtape.core.tape import TapeWriter
+from streamtape.core.secrecy.redaction import clean_request
 from streamtape.library import Library
 
 HELLO = clean_request(Request(method="POST", target="/v1/messages", body=b"hello"))

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamtape.core.matching import matched, request_key
+from streamtape.core.matching.key import matched, request_key
+from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import clean_request
+from streamtape.core.secrecy.redaction import clean_request
 from streamtape.library import CassetteWriter, Library, read_cassette
 
 HELLO = Request(method="POST", target="/v1/messages", body=b'{"hello": 1}')

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from streamtape.core.matching import matched
+from streamtape.core.matching.key import matched
+from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import Request
-from streamtape.core.names import cassette_stem
 from streamtape.pytest_plugin.naming import safe_name
 from streamtape.server.scopes import is_scope_name
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from proofs import Trials
-from streamtape.core.frames import MAGIC
+from streamtape.core.format.frames import MAGIC
 from streamtape.errors import CassetteError, NotACassetteError
 from streamtape.library import read_cassette
 from streamtape.library.reader import read_header, read_request

@@ -21,17 +21,17 @@ from hypothesis.stateful import (
 )
 
 from proofs import Trials
-from streamtape.core.frames import MAGIC
-from streamtape.core.matching import request_key
+from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.records import Header
+from streamtape.core.format.tape import TapeWriter
+from streamtape.core.matching.key import request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.records import Header
-from streamtape.core.redaction import (
+from streamtape.core.secrecy.redaction import (
     clean_bytes,
     clean_request,
     clean_response,
 )
-from streamtape.core.tape import TapeWriter
 from streamtape.errors import CassetteError
 from streamtape.library import CassetteReader, CassetteWriter, Library, read_cassette
 from taping import STREAM

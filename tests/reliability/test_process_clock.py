@@ -17,7 +17,7 @@ from e2e.listening import body
 from e2e.processes import Program
 from e2e.wire import Ending, ask
 from streamtape import open as read_cassette
-from streamtape.core.matching import request_key
+from streamtape.core.matching.key import request_key
 from streamtape.core.pacing import Pacing
 from streamtape.library import Library
 from streamtape.server.clock import wall_ns

@@ -17,12 +17,12 @@ import pytest
 import streamtape
 from e2e.wire import Answer, Ending, ask, authority, raw_request, read_answer
 from proofs import Trials
-from streamtape.core.frames import MAGIC, FrameReader
+from streamtape.core.format.frames import MAGIC, FrameReader
+from streamtape.core.format.records import Header
+from streamtape.core.format.tape import TapeWriter
 from streamtape.core.model import Ending as RecordedEnding
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.records import Header
-from streamtape.core.redaction import CleanBytes, clean_request, clean_response
-from streamtape.core.tape import TapeWriter
+from streamtape.core.secrecy.redaction import CleanBytes, clean_request, clean_response
 from streamtape.testing import api_event
 from taping import JSON, STREAM, hello, write_tape
 

@@ -15,7 +15,7 @@ import streamtape
 from crafting import HEADER, REQUEST_FIELDS, RESPONSE_FIELDS, craft
 from e2e.wire import ask
 from proofs import Trials
-from streamtape.core.records import Kind
+from streamtape.core.format.records import Kind
 
 SMUGGLED: Final = "x\r\nSet-Cookie: smuggled=1\r\n\r\nHTTP/1.1 200 OK"
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from streamtape.core.matching.presets import Preset
+from streamtape.core.matching.rules import Rules
+from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import INSTANT, Pacing
-from streamtape.core.presets import Preset
-from streamtape.core.rules import Rules
-from streamtape.core.takes import Exhausted
 from streamtape.errors import UsageError
 from streamtape.server.config import (
     Config,

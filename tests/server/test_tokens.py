@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamtape.core.redaction import clean_text
+from streamtape.core.secrecy.redaction import clean_text
 from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.server.tokens import check_token, find_token, outer_url
 

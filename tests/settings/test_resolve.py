@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamtape.core.matching.presets import Preset
+from streamtape.core.matching.rules import Rules
+from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import INSTANT, Pacing
-from streamtape.core.presets import Preset
-from streamtape.core.rules import Rules
-from streamtape.core.takes import Exhausted
 from streamtape.errors import UsageError
 from streamtape.settings import ScopeSettings, Settings, resolve
 from streamtape.settings.table import SETTINGS

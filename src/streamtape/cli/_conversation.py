@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from streamtape.core.accumulator import final_message
-from streamtape.core.messages import DeltaKind, decode, delta_kind, message_text
-from streamtape.core.sse import EventSplitter, parse_event
+from streamtape.core.streams.accumulator import final_message
+from streamtape.core.streams.messages import DeltaKind, decode, delta_kind, message_text
+from streamtape.core.streams.sse import EventSplitter, parse_event
 from streamtape.errors import UsageError
 from streamtape.server.clock import SystemClock
 

@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from streamtape.core.redaction import clean_text
+from streamtape.core.secrecy.redaction import clean_text
 from streamtape.errors import CassetteError
 
 if TYPE_CHECKING:

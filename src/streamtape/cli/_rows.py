@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamtape.cli._words import FileState
-from streamtape.core.messages import StreamSummary, delta_kind
+from streamtape.core.format.records import End
 from streamtape.core.model import EndReason, Part, Request
-from streamtape.core.records import End
-from streamtape.core.sse import parse_event
+from streamtape.core.streams.messages import StreamSummary, delta_kind
+from streamtape.core.streams.sse import parse_event
 from streamtape.errors import (
     CassetteError,
     DamagedCassetteError,

@@ -27,8 +27,8 @@ from streamtape.cli._words import (
 )
 from streamtape.core.cassette import Cassette
 from streamtape.core.model import Headers
-from streamtape.core.redaction import REDACTED
-from streamtape.core.timing import percentile_ns
+from streamtape.core.secrecy.redaction import REDACTED
+from streamtape.core.streams.timing import percentile_ns
 
 if TYPE_CHECKING:
     from rich.console import Console

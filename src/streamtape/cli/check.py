@@ -20,7 +20,7 @@ from streamtape.cli._progress import tracked
 from streamtape.cli._render import Piece, escape, make_console, print_json, print_line
 from streamtape.cli._targets import find_targets
 from streamtape.cli._words import count
-from streamtape.core.secrets import remember_environment
+from streamtape.core.secrecy.secrets import remember_environment
 from streamtape.library.check import Finding, Severity, check_file
 
 _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}

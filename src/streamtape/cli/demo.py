@@ -22,7 +22,7 @@ from streamtape.cli._conversation import Heard, converse
 from streamtape.cli._render import escape, note
 from streamtape.core.cassette import Cassette
 from streamtape.core.pacing import INSTANT
-from streamtape.core.timing import percentile_ns
+from streamtape.core.streams.timing import percentile_ns
 from streamtape.library.folder import Library
 from streamtape.library.reader import read_cassette
 from streamtape.server import api

@@ -13,10 +13,10 @@ import click
 
 from streamtape.cli._options import setting_options
 from streamtape.cli._render import escape, make_console, print_json
-from streamtape.core.matching import matched
-from streamtape.core.misses import describe_request
+from streamtape.core.matching.key import matched
+from streamtape.core.misses.report import describe_request
 from streamtape.core.model import Headers, Request, find_header
-from streamtape.core.redaction import clean_request
+from streamtape.core.secrecy.redaction import clean_request
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.entries import TAPE_SUFFIX
 from streamtape.library.reader import read_request

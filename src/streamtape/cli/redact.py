@@ -21,8 +21,8 @@ from streamtape.cli._progress import tracked
 from streamtape.cli._render import escape, make_console, note, print_json, print_line
 from streamtape.cli._targets import find_targets
 from streamtape.cli._words import count
-from streamtape.core.redaction import clean_text
-from streamtape.core.secrets import remember_environment, remember_secret
+from streamtape.core.secrecy.redaction import clean_text
+from streamtape.core.secrecy.secrets import remember_environment, remember_secret
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.locks import is_locked
 from streamtape.library.redact import Redacted, redact_file

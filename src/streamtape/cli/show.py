@@ -20,7 +20,7 @@ from streamtape.cli._render import make_console, note, print_json
 from streamtape.cli._sections import Sections
 from streamtape.core.cassette import Cassette
 from streamtape.core.model import Part
-from streamtape.core.sse import parse_event
+from streamtape.core.streams.sse import parse_event
 from streamtape.errors import UsageError
 from streamtape.library.locks import is_locked
 from streamtape.library.reader import CassetteReader, read_cassette

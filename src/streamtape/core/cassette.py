@@ -8,10 +8,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from streamtape.core.accumulator import final_message, stream_text
-from streamtape.core.messages import message_text
 from streamtape.core.model import Ending, Part, Request, Response
-from streamtape.core.timing import Timing, measure
+from streamtape.core.streams.accumulator import final_message, stream_text
+from streamtape.core.streams.messages import message_text
+from streamtape.core.streams.timing import Timing, measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -10,19 +10,19 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from streamtape.core.body_redaction import BodyRedactor, Cleaned, body_redactor
-from streamtape.core.frames import MAGIC
-from streamtape.core.matching import KEY_VERSION
-from streamtape.core.messages import StreamSummary
+from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.records import Header
+from streamtape.core.format.tape import TapeWriter
+from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import Ending, EndReason, Response
-from streamtape.core.records import Header
-from streamtape.core.redaction import (
+from streamtape.core.secrecy.body_redaction import BodyRedactor, Cleaned, body_redactor
+from streamtape.core.secrecy.redaction import (
     CleanRequest,
     clean_response,
     clean_text,
 )
-from streamtape.core.sse import EventSplitter
-from streamtape.core.tape import TapeWriter
+from streamtape.core.streams.messages import StreamSummary
+from streamtape.core.streams.sse import EventSplitter
 
 _COUNT_LIMIT: Final = 2**53
 """More than any count of tokens, and exact in every language that reads it."""

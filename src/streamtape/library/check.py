@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.grammar import Grammar
-from streamtape.core.leaks import Leak
 from streamtape.core.model import Ending, EndReason
+from streamtape.core.secrecy.leaks import Leak
+from streamtape.core.streams.grammar import Grammar
 from streamtape.errors import (
     CassetteError,
     DamagedCassetteError,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamtape.core.matching import request_key
+from streamtape.core.matching.key import request_key
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError
 from streamtape.library.commit import give_next_name, sync_folder, take_places

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamtape.core.matching import KEY_VERSION
+from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.reader import read_header, read_request

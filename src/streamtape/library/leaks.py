@@ -7,10 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.leaks import Leak, LeakScanner, RawScanner
-from streamtape.core.loose_values import holds_key, unknown_in
-from streamtape.core.names import find_kinds_in_name
-from streamtape.core.pieces import PieceReader
+from streamtape.core.matching.names import find_kinds_in_name
+from streamtape.core.rewriting.loose_values import holds_key, unknown_in
+from streamtape.core.rewriting.pieces import PieceReader
+from streamtape.core.secrecy.leaks import Leak, LeakScanner, RawScanner
 from streamtape.errors import CassetteError
 from streamtape.library.reader import CassetteReader
 from streamtape.library.rewrite import read_pieces
@@ -40,7 +40,7 @@ def find_leaks(path: Path) -> list[Leak]:
             # That it is damaged is for others to say.
             pass
         if reader.end is not None:
-            scanner.end(reader.end)
+            scanner.end(reader.end.ending, reader.end.summary)
     leaks = scanner.leaks()
     for piece in read_pieces(path, PieceReader()):
         if holds_key(unknown_in(piece)):

@@ -11,17 +11,17 @@ from types import TracebackType
 from typing import Final, Self
 
 from streamtape.core.cassette import Cassette
-from streamtape.core.excerpts import find_end, find_header, find_request
-from streamtape.core.frames import (
+from streamtape.core.format.excerpts import find_end, find_header, find_request
+from streamtape.core.format.frames import (
     HEAD,
     MAX_PAYLOAD_BYTES,
     TRAILER,
     TRAILER_MAGIC,
 )
+from streamtape.core.format.records import End, Header, Record
+from streamtape.core.format.tail import check_trailer, holds_conflict, is_torn
+from streamtape.core.format.tape import TapeReader
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
-from streamtape.core.records import End, Header, Record
-from streamtape.core.tail import check_trailer, holds_conflict, is_torn
-from streamtape.core.tape import TapeReader
 from streamtape.errors import (
     CassetteError,
     DamagedCassetteError,

@@ -10,13 +10,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.frames import TRAILER
-from streamtape.core.leaks import Leak
-from streamtape.core.lost_end import LostEnd
+from streamtape.core.format.frames import TRAILER
+from streamtape.core.format.records import End
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
-from streamtape.core.pieces import PieceReader
-from streamtape.core.records import End
-from streamtape.core.rewriting import Rewriter
+from streamtape.core.rewriting.lost_end import LostEnd
+from streamtape.core.rewriting.pieces import PieceReader
+from streamtape.core.rewriting.rewriter import Rewriter
+from streamtape.core.secrecy.leaks import Leak
 from streamtape.errors import CassetteError, NotACassetteError
 from streamtape.library.leaks import find_leaks
 from streamtape.library.locks import is_locked

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from streamtape.core.pieces import Piece, PieceReader
+from streamtape.core.rewriting.pieces import Piece, PieceReader
 from streamtape.errors import CassetteError
 from streamtape.library.commit import sync_folder
 from streamtape.library.disk import current_disk

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import RecordMode
-from streamtape.core.takes import Exhausted
 from streamtape.pytest_plugin.options import Asked, usage_errors
 from streamtape.pytest_plugin.staging import Staging, begin_staging
 from streamtape.pytest_plugin.tape import Tape

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamtape.core.cassette import Cassette
-from streamtape.core.misses import MissReport
+from streamtape.core.misses.report import MissReport
 from streamtape.core.model import Headers, Part, Request
 from streamtape.core.pacing import parse_speed
-from streamtape.core.timing import Timing
+from streamtape.core.streams.timing import Timing
 from streamtape.library.reader import read_cassette
 from streamtape.server.scopes import Scope
 from streamtape.server.serve import RunningScope, RunningServer

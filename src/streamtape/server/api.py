@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import RecordMode
-from streamtape.core.takes import Exhausted
 from streamtape.server.config import recording_config, replaying_config
 from streamtape.server.serve import RunningServer
 from streamtape.settings import resolve

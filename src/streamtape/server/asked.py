@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from streamtape.core.bodies import decode_body
-from streamtape.core.matching import DEFAULT_RULES, Matched, matched, request_key
+from streamtape.core.matching.bodies import decode_body
+from streamtape.core.matching.key import DEFAULT_RULES, Matched, matched, request_key
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode
-from streamtape.core.redaction import CleanRequest, clean_request
-from streamtape.core.secrets import remember_request
+from streamtape.core.secrecy.redaction import CleanRequest, clean_request
+from streamtape.core.secrecy.secrets import remember_request
 from streamtape.server.config import Policy
 from streamtape.server.scopes import Scope
 from streamtape.server.tally import Exchange

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from streamtape.core.matching import DEFAULT_RULES
+from streamtape.core.matching.key import DEFAULT_RULES
+from streamtape.core.matching.rules import Rules
+from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import Pacing
-from streamtape.core.rules import Rules
-from streamtape.core.takes import Exhausted
 from streamtape.errors import UsageError
 from streamtape.server.clock import cpu_ns
 from streamtape.server.tokens import TOKEN_VARIABLE

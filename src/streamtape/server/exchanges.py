@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from streamtape.core.matching import request_key
+from streamtape.core.matching.key import request_key
+from streamtape.core.matching.names import cassette_stem
+from streamtape.core.matching.retries import scale_waits, without_retries
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.modes import Action, OnDisconnect, decide
-from streamtape.core.names import cassette_stem
 from streamtape.core.recording import Recording
-from streamtape.core.redaction import replayed_headers
-from streamtape.core.retries import scale_waits, without_retries
+from streamtape.core.secrecy.redaction import replayed_headers
 from streamtape.errors import (
     CassetteError,
     CassetteNotFoundError,

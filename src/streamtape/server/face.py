@@ -15,7 +15,7 @@ from aiohttp import HttpVersion11, web
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode
 from streamtape.core.pacing import parse_speed
-from streamtape.core.redaction import clean_text
+from streamtape.core.secrecy.redaction import clean_text
 from streamtape.errors import RefusedRequestError, StreamtapeError, UsageError
 from streamtape.server.answers import (
     TOLD,

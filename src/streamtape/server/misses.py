@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streamtape.core.matching import Matched
-from streamtape.core.misses import (
+from streamtape.core.matching.key import Matched
+from streamtape.core.misses.report import (
     SETTINGS_PLACE,
     MissReport,
     explain_exhausted,
     explain_miss,
 )
-from streamtape.core.redaction import CleanRequest
+from streamtape.core.secrecy.redaction import CleanRequest
 from streamtape.server.scopes import Scope
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from streamtape.core.model import EndReason, Part
-from streamtape.core.sse import encode_event
+from streamtape.core.streams.sse import encode_event
 from streamtape.errors import CassetteError
 from streamtape.library.cache import Playable
 from streamtape.server.answers import error_body

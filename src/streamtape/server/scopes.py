@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from streamtape.core.matching import DEFAULT_RULES, request_key
+from streamtape.core.matching.key import DEFAULT_RULES, request_key
+from streamtape.core.matching.rules import Rules
+from streamtape.core.matching.takes import Takes
 from streamtape.core.modes import RecordMode
-from streamtape.core.rules import Rules
-from streamtape.core.takes import Takes
 from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.library.folder import Library
 from streamtape.server.clock import wall_ns

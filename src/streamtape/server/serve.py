@@ -18,7 +18,7 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from streamtape.core.modes import RecordMode
-from streamtape.core.secrets import remember_environment
+from streamtape.core.secrecy.secrets import remember_environment
 from streamtape.errors import UsageError
 from streamtape.server.accepting import accepting
 from streamtape.server.clock import SystemClock, new_event_loop

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from streamtape.core.misses import MissReport
+from streamtape.core.misses.report import MissReport
 from streamtape.core.modes import RecordMode
 from streamtape.errors import CassetteError
 from streamtape.library.folder import Library

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.misses import MissReport
+from streamtape.core.misses.report import MissReport
 from streamtape.core.model import Request
 
 KEPT_MISSES: Final = 100

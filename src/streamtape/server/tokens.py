@@ -14,7 +14,7 @@ import socket
 from ipaddress import ip_address
 from typing import Final
 
-from streamtape.core.secrets import remember_secret
+from streamtape.core.secrecy.secrets import remember_secret
 from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.server.guard import forbidden
 from streamtape.server.listen import is_loopback

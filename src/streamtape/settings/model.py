@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streamtape.core.matching.rules import Rules
+from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import INSTANT, Pacing
-from streamtape.core.rules import Rules
-from streamtape.core.takes import Exhausted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

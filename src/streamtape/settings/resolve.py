@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from streamtape.core.rules import Rules
+from streamtape.core.matching.rules import Rules
 from streamtape.errors import UsageError
 from streamtape.settings.files import SettingsFile, find_settings_files
 from streamtape.settings.model import ScopeSettings, Settings

@@ -10,9 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from streamtape.core.matching.presets import Preset
+from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
-from streamtape.core.presets import Preset
-from streamtape.core.takes import Exhausted
 from streamtape.errors import UsageError
 from streamtape.settings.setting import Setting
 from streamtape.settings.values import (

@@ -15,8 +15,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from streamtape.core.matching.rules import Rules
 from streamtape.core.pacing import INSTANT, parse_speed
-from streamtape.core.rules import Rules
 
 LONGEST_S: Final = 1_000_000
 """Longest time that can be set, eleven days; endless ones overflow."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamtape.core.sse import encode_event
+from streamtape.core.streams.sse import encode_event
 
 PING: Final = encode_event('{"type": "ping"}', name="ping")
 """A ping; the API writes it with other code than the rest, hence the space."""

@@ -1,0 +1,3 @@
+"""
+Cassettes made of older ones: without their keys, or of what a damaged one still holds.
+"""

@@ -1,0 +1,196 @@
+"""
+A cassette under today's redaction: its pieces in, the bytes of a new file out.
+
+What holds no key comes back as it was, to the byte. Frames of types that are not
+known are kept, and so are notes, or left out if they hold a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Final
+
+from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.records import End, Header, Kind
+from streamtape.core.format.tape import TapeWriter
+from streamtape.core.matching.key import KEY_VERSION, request_key
+from streamtape.core.model import Ending, Headers, Part, Request, Response
+from streamtape.core.rewriting.loose_values import clean_value, holds_key, unknown_in
+from streamtape.core.rewriting.pieces import Piece
+from streamtape.core.rewriting.rewritten_body import Body, Rewritten, rewritten_body
+from streamtape.core.secrecy.leaks import Leak, find_kinds
+from streamtape.core.secrecy.redaction import (
+    CleanRequest,
+    clean_bytes,
+    clean_request,
+    clean_response,
+    clean_text,
+)
+
+_MOST_LEAKS: Final = 100
+
+_NOT_KEPT: Final = "a value that is not kept"
+_IN_PIECES: Final = "a secret that comes in pieces"
+_UNKNOWN: Final = "a secret"
+
+
+class Rewriter:
+    """
+    Writes one cassette anew without keys.
+
+    Feed it all pieces in their order, and call :meth:`finish` where the file stops
+    without an END. Events keep their number, their order and their times; a body that
+    is no event stream may be cut in other places behind a key.
+    """
+
+    def __init__(self) -> None:
+        self.leaks: list[Leak] = []
+        """What was taken out, the first hundred."""
+        self.leak_count = 0
+        """How much was taken out; with 0 the new file is the old one."""
+        self._tape = TapeWriter()
+        self._head: list[Piece] = []
+        self._body: Body | None = None
+        self._part_word = "chunk"
+        self._part_count = 0
+
+    def feed(self, piece: Piece) -> bytes:
+        """
+        Take the next piece; returns what is sure now.
+        """
+        match piece.record:
+            case Header():
+                self._head.append(piece)
+                return b""
+            case Request() as request:
+                return self._request(piece, request)
+            case Response() as response:
+                return self._response(piece, response)
+            case End() as end:
+                return self.finish() + self._end(piece, end)
+        if self._body is not None:
+            return self._pack(self._body.feed(piece))
+        if self._head:
+            # It stands between the HEADER and the REQUEST.
+            self._head.append(piece)
+            return b""
+        return self._keep(piece) or b""
+
+    def finish(self) -> bytes:
+        """
+        Return all that is still held.
+        """
+        body, self._body = self._body, None
+        return b"" if body is None else self._pack(body.end())
+
+    def end(self, ending: Ending, summary: dict[str, Any]) -> bytes:
+        """
+        Return all that is still held and an END of the caller's, with its trailer.
+        """
+        clean = replace(ending, detail=clean_text(ending.detail))
+        return self.finish() + self._tape.end(clean, clean_value(summary))
+
+    def _request(self, piece: Piece, request: Request) -> bytes:
+        clean = clean_request(request)
+        is_same = clean == request
+        if not is_same:
+            self._tell_headers("request", request.headers, clean.headers)
+            if clean.target != request.target:
+                self._tell(_NOT_KEPT, "the request's target", request.target)
+            if clean.body != request.body:
+                self._tell(_NOT_KEPT, "the request's body", request.body)
+        packed = [
+            MAGIC,
+            *(self._head_piece(each, clean, is_same) for each in self._head),
+        ]
+        self._head.clear()
+        packed.append((is_same and self._keep(piece)) or self._tape.request(clean))
+        return b"".join(packed)
+
+    def _head_piece(self, piece: Piece, request: CleanRequest, is_same: bool) -> bytes:
+        header = piece.record
+        if not isinstance(header, Header):
+            return self._keep(piece) or b""
+        if is_same and (kept := self._keep(piece)):
+            return kept
+        if header.match is not None and not is_same:
+            match = KEY_VERSION, bytes.fromhex(request_key(request))
+            header = replace(header, match=match)
+        if header.recorded_at is not None:
+            header = replace(header, recorded_at=clean_text(header.recorded_at))
+        return self._tape.header(header)
+
+    def _response(self, piece: Piece, response: Response) -> bytes:
+        if response.is_event_stream:
+            self._part_word = "event"
+        self._body = rewritten_body(response)
+        clean = clean_response(response)
+        if (clean.reason, clean.headers) == (response.reason, response.headers):
+            return self._keep(piece) or self._tape.response(clean)
+        self._tell_headers("response", response.headers, clean.headers)
+        if clean.reason != response.reason:
+            self._tell(_NOT_KEPT, "the response's status", response.reason)
+        return self._tape.response(clean)
+
+    def _pack(self, rewritten: Iterable[Rewritten]) -> bytes:
+        return b"".join(map(self._pack_one, rewritten))
+
+    def _pack_one(self, rewritten: Rewritten) -> bytes:
+        piece, raw = rewritten.piece, rewritten.raw
+        if raw is None:
+            return b"" if piece is None else self._keep(piece) or b""
+        self._part_count += 1
+        if piece is not None and isinstance(part := piece.record, Part):
+            if raw == part.raw and (kept := self._keep(piece)):
+                return kept
+            if raw != part.raw:
+                where = f"{self._part_word} {self._part_count}"
+                self._tell(_IN_PIECES, where, part.raw)
+        return self._tape.parts(rewritten.offset_ns, [raw])
+
+    def _end(self, piece: Piece, end: End) -> bytes:
+        summary = clean_value(end.summary)
+        detail = clean_text(end.ending.detail)
+        if detail != end.ending.detail or summary != end.summary:
+            self._tell(_NOT_KEPT, "the ending", f"{end.ending.detail} {end.summary}")
+        # Its trailer says where a single frame begins.
+        if (
+            not self.leak_count
+            and len(piece.frames) == 1
+            and (kept := self._keep(piece))
+        ):
+            return kept
+        return self._tape.end(replace(end.ending, detail=detail), summary)
+
+    def _keep(self, piece: Piece) -> bytes | None:
+        """
+        Return the frames of a piece as they are, or None if there is a key in what
+        is not known of it.
+        """
+        payloads = [clean_bytes(frame.payload) for frame in piece.frames]
+        if b"".join(payloads) != piece.payload or holds_key(unknown_in(piece)):
+            self._tell(_UNKNOWN, _place_of(piece), piece.payload)
+            return None
+        *others, last = zip(piece.frames, payloads, strict=True)
+        packed = [self._tape.keep(frame, payload, None) for frame, payload in others]
+        return b"".join([*packed, self._tape.keep(*last, piece.record)])
+
+    def _tell_headers(self, whose: str, headers: Headers, clean: Headers) -> None:
+        kept = set(clean)
+        for name, value in headers:
+            if (name, value) not in kept:
+                self._tell(_NOT_KEPT, f"{whose} header {clean_text(name)}", value)
+
+    def _tell(self, otherwise: str, where: str, raw: str | bytes) -> None:
+        if isinstance(raw, str):
+            raw = raw.encode(errors="surrogateescape")
+        for kind in find_kinds(raw) or [otherwise]:
+            self.leak_count += 1
+            if len(self.leaks) < _MOST_LEAKS:
+                self.leaks.append(Leak(kind, where))
+
+
+def _place_of(piece: Piece) -> str:
+    word = "a note" if piece.kind == Kind.NOTE else f"a frame of type {piece.kind}"
+    return word if piece.record is not None else f"{word}, which was left out"

@@ -1,0 +1,3 @@
+"""
+Keeping secrets out of cassettes: telling them, taking them out, looking once more.
+"""

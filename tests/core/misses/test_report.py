@@ -1,0 +1,408 @@
+"""
+The messages of a miss, whole, as a person reads them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from asking import RECORDED, SYSTEM, changed, post, with_item
+from streamtape.core.matching.key import DEFAULT_RULES, matched
+from streamtape.core.matching.names import cassette_stem
+from streamtape.core.matching.rules import Rules
+from streamtape.core.misses.report import (
+    MissReport,
+    describe_request,
+    explain_exhausted,
+    explain_miss,
+)
+from streamtape.core.model import Request
+from streamtape.errors import CassetteError
+
+THREE_MESSAGES = RECORDED["messages"]
+NEAREST = "The nearest is hello-0a1b2c3d; recorded / requested:"
+MISSED = "no cassette in cassettes matches."
+NOTHING_TO_DO = (
+    "Send what was recorded, or record this too: "
+    "streamtape record --mode new_episodes --cassettes cassettes"
+)
+RULE = "This rule in [tool.streamtape] of pyproject.toml would make it hit:"
+OR_RECORD = (
+    "Or record this too: streamtape record --mode new_episodes --cassettes cassettes"
+)
+
+
+@dataclass(frozen=True)
+class Known:
+    name: str
+    request: Request | None
+    size_bytes: int = 1
+
+    @property
+    def stem(self) -> str:
+        return self.name
+
+
+def read(known: Known) -> Request:
+    if known.request is None:
+        raise CassetteError("is damaged")
+    return known.request
+
+
+def explain(
+    asked: Request,
+    known: Iterable[Known],
+    *,
+    rules: Rules = DEFAULT_RULES,
+    library: str = "cassettes",
+) -> MissReport:
+    return explain_miss(
+        asked, matched(asked, rules), known, read, rules=rules, library=library
+    )
+
+
+def dated(day: str) -> Request:
+    return changed(system=f"{SYSTEM} Today is {day}.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "recorded", "lines"),
+    [
+        pytest.param(
+            changed(system=SYSTEM.replace("short", "long")),
+            post(RECORDED),
+            [
+                f"POST /v1/messages, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- system differs at character 43: "
+                "'… Answer in one short sentence, and say s…' / "
+                "'… Answer in one long sentence, and say so…'",
+                f'{RULE} ignore = ["system"]',
+                OR_RECORD,
+            ],
+            id="a-word-of-the-system-prompt",
+        ),
+        pytest.param(
+            with_item("tools", 1, {"name": "grep", "input_schema": {}}),
+            post(RECORDED),
+            [
+                f"POST /v1/messages, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- tools[1] added: name 'grep'",
+                f'{RULE} ignore = ["tools"]',
+                OR_RECORD,
+            ],
+            id="a-tool-added",
+        ),
+        pytest.param(
+            changed(model="claude-y"),
+            post(RECORDED),
+            [
+                f"POST /v1/messages, model claude-y, 3 messages: {MISSED}",
+                NEAREST,
+                "- model: 'claude-x' / 'claude-y'",
+                NOTHING_TO_DO,
+            ],
+            id="another-model",
+        ),
+        pytest.param(
+            dated("2026-11-23"),
+            dated("2026-11-22"),
+            [
+                f"POST /v1/messages, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- system differs at character 89: "
+                "'…ay is 2026-11-22.' / '…ay is 2026-11-23.'",
+                rf"{RULE} replace = [['\d{{4}}-\d\d-\d\d', '<date>']]",
+                OR_RECORD,
+            ],
+            id="a-date",
+        ),
+        pytest.param(
+            changed(messages=[THREE_MESSAGES[i] for i in (1, 0, 2)]),
+            post(RECORDED),
+            [
+                f"POST /v1/messages, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- messages in another order from item 0: "
+                "role 'user', content 'Hello' / "
+                "role 'assistant', content [type 'text', text 'Hi.']",
+                NOTHING_TO_DO,
+            ],
+            id="messages-reordered",
+        ),
+        pytest.param(
+            with_item("messages", 3, {"role": "user", "content": "More"}),
+            post(RECORDED),
+            [
+                f"POST /v1/messages, model claude-x, 4 messages: {MISSED}",
+                NEAREST,
+                "- messages[3] added: role 'user', content 'More'",
+                NOTHING_TO_DO,
+            ],
+            id="an-extra-turn",
+        ),
+        pytest.param(
+            changed(stream=False),
+            post(RECORDED),
+            [
+                f"POST /v1/messages, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- stream: true / false",
+                NOTHING_TO_DO,
+            ],
+            id="stream-flipped",
+        ),
+        pytest.param(
+            changed(temperature=0.5),
+            post(RECORDED),
+            [
+                f"POST /v1/messages, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- temperature: 1 / 0.5",
+                f'{RULE} ignore = ["temperature"]',
+                OR_RECORD,
+            ],
+            id="a-changed-temperature",
+        ),
+        pytest.param(
+            post(RECORDED, "/v1/v1/messages?beta=true"),
+            post(RECORDED),
+            [
+                f"POST /v1/v1/messages?beta=true, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- path: '/v1/messages' / '/v1/v1/messages'",
+                NOTHING_TO_DO,
+            ],
+            id="another-path",
+        ),
+        pytest.param(
+            changed(top_k=5, top_p=0.5, temperature=0, system="On 2026-11-23"),
+            changed(system="On 2026-11-22"),
+            [
+                f"POST /v1/messages, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- temperature: 1 / 0",
+                "- system: 'On 2026-11-22' / 'On 2026-11-23'",
+                "- top_k added: 5",
+                "- and more",
+                RULE,
+                'ignore = ["temperature", "top_k", "top_p"]',
+                r"replace = [['\d{4}-\d\d-\d\d', '<date>']]",
+                OR_RECORD,
+            ],
+            id="many",
+        ),
+        pytest.param(
+            replace(post(RECORDED), headers=(("content-type", "text/plain"),)),
+            replace(post("Hi"), headers=(("content-type", "text/plain"),)),
+            [
+                f"POST /v1/messages, model claude-x, 3 messages: {MISSED}",
+                NEAREST,
+                "- body was sent as: plain bytes / JSON",
+                """- body: '"Hi"' / {7 keys}""",
+                NOTHING_TO_DO,
+            ],
+            id="sent-otherwise",
+        ),
+    ],
+)
+def test_a_miss_tells_what_was_asked_the_nearest_and_what_to_do(
+    asked: Request, recorded: Request, lines: list[str]
+) -> None:
+    report = explain(asked, [Known("hello-0a1b2c3d", recorded)])
+
+    assert str(report).split("\n") == lines
+
+
+@pytest.mark.parametrize(
+    ("takes", "used"),
+    [
+        pytest.param(1, "the only recorded take of a-0a1b2c3d was used", id="one"),
+        pytest.param(2, "all 2 recorded takes of a-0a1b2c3d were used", id="two"),
+    ],
+)
+def test_exhausted_takes_are_told_with_the_options_that_help(
+    takes: int, used: str
+) -> None:
+    asked = post({"model": "claude-x", "messages": THREE_MESSAGES[:1]})
+    report = explain_exhausted(
+        asked, matched(asked), name="a-0a1b2c3d", takes=takes, library="cassettes"
+    )
+
+    assert str(report) == (
+        f"POST /v1/messages, model claude-x, 1 message: {used}.\n"
+        "Replay with --exhausted last to repeat the last one, or --exhausted cycle "
+        "to begin again, or record as many as are asked for."
+    )
+    assert report.as_json()["exhausted_takes"] == takes
+
+
+def test_an_empty_library_is_told_with_the_command_that_fills_it() -> None:
+    asked = Request(method="GET", target="/v1/models?limit=3")
+
+    assert str(explain(asked, [], library="my tapes")) == (
+        "GET /v1/models?limit=3: no cassette in my tapes matches, as it is empty.\n"
+        "Record first: streamtape record --cassettes 'my tapes'"
+    )
+
+
+def test_a_library_that_cannot_be_read_is_told() -> None:
+    report = explain(post(RECORDED), [Known("a", None), Known("b", None)])
+
+    assert str(report).split("\n")[1] == (
+        "None of the 2 in it could be read and compared."
+    )
+
+
+def test_a_cassette_that_came_in_the_meantime_is_told() -> None:
+    report = explain(post(RECORDED), [Known("a", post(RECORDED))])
+
+    assert str(report).split("\n")[1] == (
+        "a asks the same, but came just now or is not whole yet."
+    )
+
+
+def test_how_much_of_a_large_library_was_compared_is_told() -> None:
+    known = [Known(f"a{i}", changed(top_k=i), 1024 * 1024) for i in range(40)]
+    report = explain(post(RECORDED), known)
+
+    assert report.compared == (8, 40)
+    assert str(report).split("\n")[1] == (
+        "The nearest of 8 compared is a0; recorded / requested:"
+    )
+
+
+def test_a_report_follows_the_rules_in_force() -> None:
+    rules = Rules(ignore=("system",))
+    asked = changed(system="Other", temperature=0)
+    report = explain(asked, [Known("a", post(RECORDED))], rules=rules)
+
+    assert [each.path for each in report.differences] == ["temperature"]
+    assert report.rule == 'ignore = ["system", "temperature"]'
+
+
+def test_a_rule_that_takes_recorded_requests_for_one_is_not_told() -> None:
+    known = [
+        Known(name, changed(system=f"Translate to {name}."))
+        for name in ("French", "German")
+    ]
+    asked = changed(system="Translate to Danish.")
+
+    assert explain(asked, known[:1]).rule == 'ignore = ["system"]'
+    assert explain(asked, known).rule is None
+    assert explain(asked, [*known[:1], Known("x", None)]).rule is not None
+
+
+def test_where_a_rule_has_to_stand_is_told() -> None:
+    asked = changed(temperature=0)
+    report = explain_miss(
+        asked,
+        matched(asked),
+        [Known("a", post(RECORDED))],
+        read,
+        rules=DEFAULT_RULES,
+        library="cassettes",
+        where="[scopes.a] of streamtape.toml",
+    )
+
+    assert (
+        "This rule in [scopes.a] of streamtape.toml would make it hit: "
+        'ignore = ["temperature"]'
+    ) in str(report).split("\n")
+
+
+def test_no_key_is_told_even_if_a_request_was_not_redacted() -> None:
+    key = f"sk-ant-{'a1' * 20}"
+    asked = replace(changed(temperature=key), target=f"/v1/messages?x={key}")
+    report = explain(asked, [Known("a", post(RECORDED))])
+
+    assert [each.path for each in report.differences] == ["?x", "temperature"]
+    for told in (str(report), json.dumps(report.as_json()["differences"])):
+        assert "sk-ant-a1" not in told
+        assert "[redacted]" in told
+
+
+def test_a_report_is_json_with_all_of_its_facts() -> None:
+    report = explain(changed(temperature=0), [Known("a", post(RECORDED))])
+
+    assert json.loads(json.dumps(report.as_json())) == {
+        "request": "POST /v1/messages",
+        "model": "claude-x",
+        "messages": 3,
+        "library": "cassettes",
+        "nearest": "a",
+        "differences": [
+            {"path": "temperature", "recorded": "1", "requested": "0", "note": ""}
+        ],
+        "has_more": False,
+        "rule": 'ignore = ["temperature"]',
+        "exhausted_takes": None,
+        "compared": 1,
+        "known": 1,
+    }
+
+
+def test_a_request_is_described_in_a_few_words() -> None:
+    models = Request(method="GET", target="/v1/models")
+
+    assert describe_request(models, matched(models)) == "GET /v1/models"
+    assert describe_request(post(RECORDED), matched(post(RECORDED))) == (
+        "POST /v1/messages, model claude-x, 3 messages"
+    )
+
+
+@pytest.mark.parametrize(
+    "char", ["x", "\0", "\u202e", "\ud800", "😀", "'", "\\"], ids=ascii
+)
+def test_a_message_is_printable_and_below_4_kib_whatever_was_sent(char: str) -> None:
+    long = char * 9000
+
+    def ask(leaf: str) -> Request:
+        deep: object = leaf
+        for _ in range(100):
+            deep = {long: deep}
+        nested: object = [leaf]
+        for _ in range(90):
+            nested = [{"content": nested}]
+        body = {
+            "model": long,
+            "messages": [{"role": leaf, "content": nested}],
+            **dict.fromkeys("abcd", deep),
+        }
+        return post(body, target=f"/v1/{long}?{long}={leaf}", method=long)
+
+    rules = Rules(ignore=(f"?{'y' * 600}",))
+    asked = ask(long)
+    seen = matched(asked, rules)
+    for report in (
+        explain(asked, [], library=long),
+        explain(asked, [Known(long, ask(long[1:]))], library=long, rules=rules),
+        explain(asked, [Known(long, post([], "/v1"))], library=long),
+        replace(explain(asked, [Known(long, post([], "/v1"))]), where=long, rule="a"),
+        explain_exhausted(asked, seen, name=long, takes=2, library=long),
+    ):
+        assert len(str(report).encode()) < 4096
+        assert all(line.isprintable() for line in str(report).split("\n"))
+        assert str(report).count("\n") < 12
+
+
+def test_a_large_conversation_has_a_small_report() -> None:
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": f"{i} " + "x" * 5000}]}
+        for i in range(400)
+    ]
+    turns = [changed(messages=messages[: i + 1]) for i in range(360, 400, 2)]
+    turns.append(changed(messages=messages, temperature=0))
+    known = [
+        Known(cassette_stem(matched(turn)), turn, len(turn.body)) for turn in turns
+    ]
+    report = explain(changed(messages=messages), known)
+
+    assert report.compared == (4, 21)
+    assert report.rule == 'ignore = ["temperature"]'
+    assert len(str(report).encode()) < 1024
