@@ -23,8 +23,8 @@ from e2e.processes import COMMAND, PATIENCE_S, Program, plain_environment
 from e2e.wire import Answer, Ending, ask, connect, raw_request
 from proofs import Trials
 from streamtape.core.modes import RecordMode
+from streamtape.server.access.limits import MOST_REQUESTS, most_requests_within
 from streamtape.server.config import Config, Policy
-from streamtape.server.limits import MOST_REQUESTS, most_requests_within
 from streamtape.server.serve import RunningServer
 from streamtape.testing import INSTANT, FakeUpstream, stream_reply, text
 

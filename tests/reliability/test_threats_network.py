@@ -21,8 +21,8 @@ from e2e.runs import read_library
 from e2e.wire import Answer, ask_raw, raw_request
 from streamtape.core.modes import RecordMode
 from streamtape.errors import UsageError
+from streamtape.server.access.listen import listen
 from streamtape.server.config import Config, Policy
-from streamtape.server.listen import listen
 from streamtape.server.serve import RunningServer
 from streamtape.testing import INSTANT, FakeUpstream, json_reply, stream_reply, text
 

@@ -19,7 +19,7 @@ from e2e.runs import read_library
 from e2e.wire import Answer, Ending, ask
 from streamtape.core.model import Request
 from streamtape.errors import UpstreamUnreachableError
-from streamtape.server.upstream import Upstream
+from streamtape.server.forwarding.upstream import Upstream
 from streamtape.testing import (
     INSTANT,
     FakeUpstream,

@@ -21,10 +21,10 @@ import click
 from streamtape.cli._log import log_defects
 from streamtape.cli._render import escape
 from streamtape.cli._summary import Finish, print_summary
+from streamtape.server.access.limits import raise_limit
+from streamtape.server.access.tokens import TOKEN_VARIABLE
 from streamtape.server.config import Config
-from streamtape.server.limits import raise_limit
 from streamtape.server.serve import RunningServer
-from streamtape.server.tokens import TOKEN_VARIABLE
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from streamtape.library.reader import read_request
 from streamtape.library.writer import PART_SUFFIX
 from streamtape.server.config import replaying_config
 from streamtape.server.misses import report_miss
-from streamtape.server.scopes import Scope, Scopes, is_scope_name
+from streamtape.server.state.scopes import Scope, Scopes, is_scope_name
 
 if TYPE_CHECKING:
     from streamtape.settings import Settings

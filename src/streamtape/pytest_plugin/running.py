@@ -22,9 +22,9 @@ from streamtape.pytest_plugin.tape import Tape
 from streamtape.pytest_plugin.verdicts import Verdict
 from streamtape.server.clock import cpu_ns
 from streamtape.server.config import Config, Policy, adjust
+from streamtape.server.forwarding.upstream_url import check_upstream, default_upstream
 from streamtape.server.serve import RunningServer
-from streamtape.server.summary import saved_by
-from streamtape.server.upstream_url import check_upstream, default_upstream
+from streamtape.server.state.summary import saved_by
 from streamtape.settings import resolve
 
 _WRITING = frozenset({RecordMode.ALL, RecordMode.NEW_EPISODES, RecordMode.ONCE})

@@ -16,9 +16,9 @@ from streamtape.core.model import Headers, Part, Request
 from streamtape.core.pacing import parse_speed
 from streamtape.core.streams.timing import Timing
 from streamtape.library.reader import read_cassette
-from streamtape.server.scopes import Scope
 from streamtape.server.serve import RunningScope, RunningServer
-from streamtape.server.tally import Exchange, Tally
+from streamtape.server.state.scopes import Scope
+from streamtape.server.state.tally import Exchange, Tally
 
 _PATIENCE_S: Final = 1.0
 """For an answer whose client has all of it; one that was left open takes longer."""

@@ -36,7 +36,7 @@ class Verdict:
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
-    """As in :class:`streamtape.server.summary.Summary`."""
+    """As in :class:`streamtape.server.state.summary.Summary`."""
     tokens: int = 0
     """In and out, that were not asked of an API."""
     saved_s: float = 0.0

@@ -15,8 +15,8 @@ from streamtape.core.modes import RecordMode
 from streamtape.core.secrecy.redaction import CleanRequest, clean_request
 from streamtape.core.secrecy.secrets import remember_request
 from streamtape.server.config import Policy
-from streamtape.server.scopes import Scope
-from streamtape.server.tally import Exchange
+from streamtape.server.state.scopes import Scope
+from streamtape.server.state.tally import Exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

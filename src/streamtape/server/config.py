@@ -16,9 +16,9 @@ from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import Pacing
 from streamtape.errors import UsageError
+from streamtape.server.access.tokens import TOKEN_VARIABLE
 from streamtape.server.clock import cpu_ns
-from streamtape.server.tokens import TOKEN_VARIABLE
-from streamtape.server.upstream_url import check_upstream, default_upstream
+from streamtape.server.forwarding.upstream_url import check_upstream, default_upstream
 from streamtape.settings import ScopeSettings, Settings
 from streamtape.settings.table import DEFAULT_CASSETTES, get_setting
 

@@ -35,16 +35,16 @@ from streamtape.server.answers import TOLD, TOLD_CASSETTE, add_cors
 from streamtape.server.asked import Asked, Question, read_question
 from streamtape.server.batch import Batch
 from streamtape.server.clock import Clock, sleep_until_ns, wall_ns, wall_time
-from streamtape.server.commits import Commits
 from streamtape.server.config import Config, Policy
+from streamtape.server.forwarding.rewrite import find_rewrite, in_scope
+from streamtape.server.forwarding.upstream import returned_headers
 from streamtape.server.misses import report_miss
 from streamtape.server.outlet import Outlet, head
 from streamtape.server.record import AloneLimits, Relay, Tape
 from streamtape.server.replay import play_cassette
-from streamtape.server.rewrite import find_rewrite, in_scope
-from streamtape.server.scopes import Scopes
-from streamtape.server.upstream import returned_headers
-from streamtape.server.upstreams import Upstreams
+from streamtape.server.state.commits import Commits
+from streamtape.server.state.scopes import Scopes
+from streamtape.server.state.upstreams import Upstreams
 
 log = logging.getLogger(__name__)
 

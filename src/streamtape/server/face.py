@@ -17,6 +17,13 @@ from streamtape.core.modes import RecordMode
 from streamtape.core.pacing import parse_speed
 from streamtape.core.secrecy.redaction import clean_text
 from streamtape.errors import RefusedRequestError, StreamtapeError, UsageError
+from streamtape.server.access.guard import (
+    check_framing,
+    check_request,
+    explain_base_url,
+)
+from streamtape.server.access.listen import is_loopback
+from streamtape.server.access.tokens import check_token
 from streamtape.server.answers import (
     TOLD,
     add_cors,
@@ -27,14 +34,7 @@ from streamtape.server.answers import (
 from streamtape.server.asked import Asked
 from streamtape.server.config import Policy
 from streamtape.server.exchanges import Exchanges
-from streamtape.server.guard import (
-    check_framing,
-    check_request,
-    explain_base_url,
-)
-from streamtape.server.listen import is_loopback
-from streamtape.server.scopes import split_scope
-from streamtape.server.tokens import check_token
+from streamtape.server.state.scopes import split_scope
 from streamtape.version import __version__
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from streamtape.core.misses.report import (
     explain_miss,
 )
 from streamtape.core.secrecy.redaction import CleanRequest
-from streamtape.server.scopes import Scope
+from streamtape.server.state.scopes import Scope
 
 
 def report_miss(

@@ -16,9 +16,9 @@ from streamtape.core.recording import Recording
 from streamtape.library.writer import CassetteWriter
 from streamtape.server.batch import Batch
 from streamtape.server.clock import Clock
+from streamtape.server.forwarding.tee import BrokenBodyError, Tee
+from streamtape.server.forwarding.upstream import reason_of
 from streamtape.server.outlet import Outlet
-from streamtape.server.tee import BrokenBodyError, Tee
-from streamtape.server.upstream import reason_of
 
 log = logging.getLogger(__name__)
 

@@ -20,19 +20,19 @@ from urllib.parse import quote
 from streamtape.core.modes import RecordMode
 from streamtape.core.secrecy.secrets import remember_environment
 from streamtape.errors import UsageError
-from streamtape.server.accepting import accepting
+from streamtape.server.access.accepting import accepting
+from streamtape.server.access.connections import Front
+from streamtape.server.access.limits import find_most_requests
+from streamtape.server.access.listen import listen
+from streamtape.server.access.tokens import find_token, outer_url
 from streamtape.server.clock import SystemClock, new_event_loop
 from streamtape.server.config import Config, adjust
-from streamtape.server.connections import Front
 from streamtape.server.exchanges import Exchanges
 from streamtape.server.face import Face
-from streamtape.server.limits import find_most_requests
-from streamtape.server.listen import listen
-from streamtape.server.scopes import Scopes, is_scope_name
-from streamtape.server.summary import Summary, summarise
-from streamtape.server.tokens import find_token, outer_url
-from streamtape.server.upstream_url import check_upstream, default_upstream
-from streamtape.server.upstreams import Upstreams
+from streamtape.server.forwarding.upstream_url import check_upstream, default_upstream
+from streamtape.server.state.scopes import Scopes, is_scope_name
+from streamtape.server.state.summary import Summary, summarise
+from streamtape.server.state.upstreams import Upstreams
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from streamtape.errors import CassetteError
 from streamtape.library.folder import Library
 from streamtape.library.reader import read_end
 from streamtape.server.config import Config
-from streamtape.server.scopes import Scopes
-from streamtape.server.tally import KEPT_MISSES, Tally
+from streamtape.server.state.scopes import Scopes
+from streamtape.server.state.tally import KEPT_MISSES, Tally
 
 _REPLAYING = frozenset({RecordMode.NONE, RecordMode.ONCE, RecordMode.NEW_EPISODES})
 """Modes in which a cassette that nobody asked for is worth a word."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamtape.server.rewrite import find_rewrite
+from streamtape.server.forwarding.rewrite import find_rewrite
 
 OWN_URL = "http://localhost:8484"
 JSON = (("content-type", "application/json; charset=utf-8"),)

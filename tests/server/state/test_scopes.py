@@ -8,7 +8,7 @@ import pytest
 from streamtape.core.modes import RecordMode
 from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.server.config import Config, Policy
-from streamtape.server.scopes import Scopes, is_scope_name, split_scope
+from streamtape.server.state.scopes import Scopes, is_scope_name, split_scope
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from typing import Final
 
 from streamtape.core.secrecy.secrets import remember_secret
 from streamtape.errors import RefusedRequestError, UsageError
-from streamtape.server.guard import forbidden
-from streamtape.server.listen import is_loopback
+from streamtape.server.access.guard import forbidden
+from streamtape.server.access.listen import is_loopback
 
 TOKEN_VARIABLE: Final = "STREAMTAPE_TOKEN"
 TOKEN_HEADER: Final = "x-streamtape-token"

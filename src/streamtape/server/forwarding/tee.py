@@ -17,7 +17,7 @@ from typing import Final
 from aiohttp import ClientPayloadError, ClientResponse
 
 from streamtape.server.clock import Clock
-from streamtape.server.decoding import DECODED, BodyDecoder, encoding_of
+from streamtape.server.forwarding.decoding import DECODED, BodyDecoder, encoding_of
 
 _TURN_BYTES: Final = 256 * 1024
 """How much is handed on before the tee pauses, so that nothing heaps up behind it."""

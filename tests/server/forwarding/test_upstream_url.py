@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streamtape.errors import UsageError
-from streamtape.server.upstream_url import (
+from streamtape.server.forwarding.upstream_url import (
     DEFAULT_UPSTREAM,
     check_upstream,
     default_upstream,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from streamtape.errors import RefusedRequestError
-from streamtape.server.guard import (
+from streamtape.server.access.guard import (
     check_framing,
     check_request,
     explain_base_url,

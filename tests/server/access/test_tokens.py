@@ -4,7 +4,7 @@ import pytest
 
 from streamtape.core.secrecy.redaction import clean_text
 from streamtape.errors import RefusedRequestError, UsageError
-from streamtape.server.tokens import check_token, find_token, outer_url
+from streamtape.server.access.tokens import check_token, find_token, outer_url
 
 TOKEN = "a-Token.of_our~own-0123456789"
 

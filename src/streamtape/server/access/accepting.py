@@ -12,7 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from streamtape.server.connections import Front
+from streamtape.server.access.connections import Front
 
 log = logging.getLogger(__name__)
 

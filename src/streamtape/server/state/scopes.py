@@ -24,8 +24,8 @@ from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.library.folder import Library
 from streamtape.server.clock import wall_ns
 from streamtape.server.config import Config, Policy
-from streamtape.server.running import RunningAnswers
-from streamtape.server.tally import Tally
+from streamtape.server.state.running import RunningAnswers
+from streamtape.server.state.tally import Tally
 
 _MARK: Final = re.compile("/(?:~|%7E)", re.IGNORECASE)
 _MOST_KNOWN: Final = 16

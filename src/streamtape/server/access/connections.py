@@ -13,9 +13,9 @@ from typing import Any, Final
 from aiohttp import http_exceptions, web
 
 from streamtape.errors import RefusedRequestError, StreamtapeError
+from streamtape.server.access.half_closed import PatientHandler
+from streamtape.server.access.limits import MOST_REQUESTS, REFUSED_AT_ONCE
 from streamtape.server.answers import error_answer
-from streamtape.server.half_closed import PatientHandler
-from streamtape.server.limits import MOST_REQUESTS, REFUSED_AT_ONCE
 
 log = logging.getLogger(__name__)
 

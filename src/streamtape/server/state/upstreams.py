@@ -5,7 +5,7 @@ The upstreams of a server: one for all scopes, unless one has its own.
 from __future__ import annotations
 
 from streamtape.server.config import Policy
-from streamtape.server.upstream import Upstream
+from streamtape.server.forwarding.upstream import Upstream
 
 
 class Upstreams:

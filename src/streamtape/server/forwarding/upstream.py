@@ -18,7 +18,7 @@ from yarl import URL
 from streamtape.core.model import EndReason, Headers, Request
 from streamtape.core.secrecy.redaction import HOP_BY_HOP
 from streamtape.errors import UpstreamTimeoutError, UpstreamUnreachableError
-from streamtape.server.decoding import DECODED, UNKNOWN, encoding_of
+from streamtape.server.forwarding.decoding import DECODED, UNKNOWN, encoding_of
 
 _CONNECT_LIMIT_S: Final = 30
 

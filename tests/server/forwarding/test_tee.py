@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from streamtape.server.tee import Tee
+from streamtape.server.forwarding.tee import Tee
 from streamtape.testing import FakeClock
 
 IDLE_NS = 3600 * 10**9

@@ -15,7 +15,7 @@ from streamtape.errors import (
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
-from streamtape.server.upstream import (
+from streamtape.server.forwarding.upstream import (
     Upstream,
     forwarded_headers,
     own_location,

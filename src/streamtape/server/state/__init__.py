@@ -1,0 +1,3 @@
+"""
+What a running server keeps: scopes, what became of their requests, recordings.
+"""
