@@ -14,7 +14,7 @@ from typing import Final
 from fuzz.mutants import damage
 from streamtape.core.format.excerpts import find_end, find_header, find_request
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape import TapeReader
+from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.model import Ending, EndReason, Part, Response
 from streamtape.core.streams.sse import EventSplitter, encode_event, parse_event
 from streamtape.errors import CassetteError

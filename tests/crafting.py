@@ -19,7 +19,7 @@ from streamtape.core.format.frames import (
     FrameWriter,
 )
 from streamtape.core.format.records import Header, Kind
-from streamtape.core.format.tape import TapeWriter
+from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.model import Ending, EndReason, Request, Response
 from streamtape.core.secrecy.redaction import clean_bytes, clean_request, clean_response
 

@@ -34,7 +34,7 @@ def test_a_module_holds_one_idea(module: Path) -> None:
 )
 def test_a_core_module_has_a_test_file_of_its_own(module: Path) -> None:
     """
-    What tests ``core/format/tape.py`` is found in ``tests/core/format/test_tape.py``.
+    What tests ``core/pacing.py`` is found in ``tests/core/test_pacing.py``.
     """
     folder = _ROOT / "tests" / "core" / module.parent.relative_to(_CORE)
     assert (folder / f"test_{module.stem}.py").is_file()

@@ -13,7 +13,7 @@ from planting import KEYS, Planted, in_pieces
 from proofs import Trials
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import End, Header
-from streamtape.core.format.tape import TapeReader
+from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording

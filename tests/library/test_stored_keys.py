@@ -10,7 +10,7 @@ import pytest
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape import TapeWriter
+from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from proofs import Trials
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape import TapeWriter
+from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording

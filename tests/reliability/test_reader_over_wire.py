@@ -19,7 +19,7 @@ from e2e.wire import Answer, Ending, ask, authority, raw_request, read_answer
 from proofs import Trials
 from streamtape.core.format.frames import MAGIC, FrameReader
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape import TapeWriter
+from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.model import Ending as RecordedEnding
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.secrecy.redaction import CleanBytes, clean_request, clean_response

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape import TapeWriter
+from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import Ending, EndReason, Response
 from streamtape.core.secrecy.body_redaction import BodyRedactor, Cleaned, body_redactor

@@ -20,7 +20,7 @@ from streamtape.core.format.frames import (
 )
 from streamtape.core.format.records import End, Header, Record
 from streamtape.core.format.tail import check_trailer, holds_conflict, is_torn
-from streamtape.core.format.tape import TapeReader
+from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.errors import (
     CassetteError,

@@ -11,7 +11,7 @@ from forging import KEY, PRIVATE, Frames, forge, request_frame, response_frame
 from proofs import Trials
 from streamtape.core.format.frames import MAX_PAYLOAD_BYTES
 from streamtape.core.format.records import End, Header, Kind
-from streamtape.core.format.tape import TapeReader
+from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.rewriting.pieces import Piece, PieceReader

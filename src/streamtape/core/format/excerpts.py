@@ -1,15 +1,15 @@
 """
 Single records, found where they stand without reading what is around them.
 
-For indexes and listings; only :class:`~streamtape.core.format.tape.TapeReader` tells
-whether a file is sound.
+For indexes and listings; only a
+:class:`~streamtape.core.format.tape_reader.TapeReader` tells whether a file is sound.
 """
 
 from __future__ import annotations
 
 from streamtape.core.format.frames import HEAD, MAGIC, Flags, find_frame
+from streamtape.core.format.packing import UNDECODABLE, unpack_value
 from streamtape.core.format.records import End, Header, Kind, Record, decode_record
-from streamtape.core.format.tape import UNDECODABLE, unpack_value
 from streamtape.core.model import Request
 
 

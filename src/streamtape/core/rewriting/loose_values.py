@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from streamtape.core.format.packing import UNDECODABLE, unpack_value
 from streamtape.core.format.records import Kind
-from streamtape.core.format.tape import UNDECODABLE, unpack_value
 from streamtape.core.model import Part
 from streamtape.core.rewriting.pieces import Piece
 from streamtape.core.secrecy.redaction import clean_json, clean_text

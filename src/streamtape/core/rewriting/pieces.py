@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from streamtape.core.format.frames import Flags, Frame
 from streamtape.core.format.records import Kind, Record
-from streamtape.core.format.tape import TapeReader
+from streamtape.core.format.tape_reader import TapeReader
 from streamtape.errors import DamagedCassetteError
 
 _KNOWN = frozenset(Kind)

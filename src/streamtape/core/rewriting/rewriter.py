@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import End, Header, Kind
-from streamtape.core.format.tape import TapeWriter
+from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import Ending, Headers, Part, Request, Response
 from streamtape.core.rewriting.loose_values import clean_value, holds_key, unknown_in

@@ -2,9 +2,9 @@
 What never reaches a cassette: header values, query values, and keys.
 
 Keys are those of known kinds and those that this process has seen. By construction:
-:mod:`streamtape.core.format.tape` takes the clean types alone, and only the functions
-here make them. What the client and the upstream exchange is never changed, only what
-is written. Ids and signatures stay, because clients send them back and matching needs
+what writes a cassette takes the clean types alone, and only the functions here make
+them. What the client and the upstream exchange is never changed, only what is
+written. Ids and signatures stay, because clients send them back and matching needs
 them.
 """
 
