@@ -61,11 +61,13 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
 
 def check_lost(stderr: str, where: Path, reason: str) -> None:
     """
-    One line says which file and why, and the last one counts it.
+    One line says which file and why, and what to do if there is some of it; the last
+    one counts it.
     """
     [line] = [line for line in stderr.splitlines() if line.startswith("Error")]
     assert str(where) in line
     assert reason in line
+    assert ("`streamtape recover`" in line) is (where.suffix == ".part")
     assert "1 lost" in stderr
 
 

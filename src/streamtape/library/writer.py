@@ -117,11 +117,12 @@ class CassetteWriter:
 
     def _fail(self, error: OSError) -> None:
         self.failure = error
-        where = self.path or self.folder
+        rest = "; what came before stays, for `streamtape recover`" if self._size else ""
         log.error(
-            "%s: %s; this interaction is not recorded further, its client is served",
-            where,
+            "%s: %s; this interaction is not recorded further, its client is served%s",
+            self.path or self.folder,
             error.strerror or error,
+            rest,
         )
         # It has been said; where even this fails, what is there reads as torn.
         with contextlib.suppress(OSError):
