@@ -13,7 +13,7 @@ from proofs import Trials
 from soak.clients import Heard
 from soak.judging import MISSED, judge_live, judge_replay
 from soak.replies import ask_for, make_reply, number_in
-from soak.run import run_soak
+from soak.run import Soak, run_soak
 from streamtape.testing import Framing, Reply, ReplyEnding, Write, raw_reply
 
 EVENTS = tuple(Write(0, b"data: %d\n\n" % number) for number in range(10))
@@ -22,6 +22,7 @@ CUT = raw_reply(EVENTS, ending=ReplyEnding.CUT)
 SIZE = len(REPLY.body)
 HEARD = Heard(number=1, status=200, length=SIZE, is_whole=True)
 BROKEN = replace(HEARD, is_whole=False)
+MS = 1_000_000
 
 
 @pytest.mark.case
@@ -36,7 +37,7 @@ def test_nothing_is_lost_or_wrong_under_mixed_load_and_kills(
         len(soak.wrong),
     )
     assert (soak.lost, soak.wrong) == ([], [])
-    assert soak.kills > 0
+    assert soak.kills_ns
     assert soak.heard
     assert soak.replayed > len(soak.heard)
 
@@ -119,3 +120,26 @@ def test_what_had_come_by_a_time_is_known() -> None:
     heard = replace(BROKEN, arrivals=((10, 5), (20, 9), (30, 12)))
 
     assert [heard.length_at(time_ns) for time_ns in (9, 10, 29, 99)] == [0, 5, 9, 12]
+
+
+@pytest.mark.parametrize(
+    ("killed_ms", "safe_length"),
+    [
+        pytest.param([], None, id="never"),
+        pytest.param([50], 0, id="before-anything-was-safe"),
+        pytest.param([120], 5, id="meanwhile"),
+        pytest.param([330], 12, id="just-behind-its-end"),
+        pytest.param([400], None, id="long-behind-its-end"),
+    ],
+)
+def test_a_kill_counts_until_all_must_be_on_the_disk(
+    killed_ms: list[int], safe_length: int | None
+) -> None:
+    arrivals = ((10 * MS, 5), (200 * MS, 9), (210 * MS, 12))
+    heard = replace(BROKEN, arrivals=arrivals, ended_ns=250 * MS, life=1)
+    soak = Soak(seed=1, kills_ns=[0, *(ms * MS for ms in killed_ms)])
+
+    kept = heard.since(min([heard.ended_ns, *soak.kills_ns[1:]]) - 100 * MS)
+
+    assert soak.safe_length(heard) == safe_length
+    assert soak.safe_length(kept) == safe_length

@@ -8,7 +8,7 @@ import http.client
 import socket
 import struct
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 from typing import Final
@@ -67,11 +67,23 @@ class Heard:
     has_left: bool = False
     """Whether the client itself went."""
 
+    ended_ns: int = 0
+    """When the client was done with it, on the same clock."""
+    life: int = 0
+    """Of the recorder that was asked: how often it had been killed before."""
+
     def length_at(self, time_ns: int) -> int:
         """
         Return how much of the body had come by a time.
         """
         return max((at for at_ns, at in self.arrivals if at_ns <= time_ns), default=0)
+
+    def since(self, time_ns: int) -> Heard:
+        """
+        Return it with the arrivals that tell how much had come at that time or later.
+        """
+        earlier = sum(at_ns <= time_ns for at_ns, _ in self.arrivals)
+        return replace(self, arrivals=self.arrivals[max(0, earlier - 1) :])
 
 
 def hear(
@@ -137,6 +149,7 @@ def hear(
         stray=stray,
         is_whole=is_whole,
         has_left=at == leaves_at,
+        ended_ns=SystemClock.now_ns(),
     )
 
 

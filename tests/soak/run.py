@@ -54,11 +54,10 @@ class Soak:
     seed: int
     heard: list[Heard] = field(default_factory=list)
     """Answers of the recorder that a cassette is expected of."""
-    killed: dict[int, int] = field(default_factory=dict)
-    """Numbers of those that a kill may have cut, and how much was safe by then."""
     junk: int = 0
     replayed: int = 0
-    kills: int = 0
+    kills_ns: list[int] = field(default_factory=list)
+    """When the recorder was killed, on the monotonic clock."""
     growth_bytes: int = 0
     """Of the process that grew most."""
     lost: list[str] = field(default_factory=list)
@@ -72,6 +71,18 @@ class Soak:
         Whether nothing was lost or wrong.
         """
         return not (self.lost or self.wrong)
+
+    def safe_length(self, heard: Heard) -> int | None:
+        """
+        Return how much of an answer was safe when the recorder was killed.
+
+        None if it lived on, or long enough to have all of it on the disk.
+        """
+        for killed_ns in self.kills_ns[heard.life : heard.life + 1]:
+            safe_ns = killed_ns - _SAFE_NS
+            if heard.ended_ns > safe_ns:
+                return heard.length_at(safe_ns)
+        return None
 
     @property
     def answers(self) -> int:
@@ -87,7 +98,7 @@ class Soak:
         return (
             f"seed {self.seed}: {self.answers:,} answers, {len(self.heard):,} recorded "
             f"and {self.replayed:,} replayed, {self.junk:,} times junk, "
-            f"{self.kills} kills, grew by {self.growth_bytes / MIB:.0f} MiB; "
+            f"{len(self.kills_ns)} kills, grew by {self.growth_bytes / MIB:.0f} MiB; "
             f"{len(self.lost)} lost, {len(self.wrong)} wrong"
         )
 
@@ -114,12 +125,12 @@ def run_soak(
         FakeUpstream(lambda seen: make_reply(seed, number_in(seen.body))) as upstream,
         KilledRecorder(upstream.url, folder) as recorder,
     ):
+        soak.kills_ns = recorder.kills_ns
         with start_replay(folder) as replay:
             load = _Load(soak, recorder, replay)
             load.run(seconds, kill_every_s, progress)
             _check_replay(soak, replay)
         load.settle()
-        soak.kills = len(recorder.kills_ns)
         if recorder.stop() != 0:
             soak.wrong.append("the recorder did not end in good order")
         _check_growth(soak, "the recorder", recorder.growth_bytes, MOST_GROWTH_BYTES)
@@ -202,10 +213,9 @@ class _Load:
         heard = hear(base_url, number, reply, manner=dice.choice(_MANNERS), dice=dice)
         killed_ns = self._recorder.kills_ns[kills : kills + 1]
         self._soak.wrong += judge_live(heard, reply, was_killed=bool(killed_ns))
-        if killed_ns:
-            safe_length = heard.length_at(killed_ns[0] - _SAFE_NS)
-            self._soak.killed[number] = safe_length
-        self._soak.heard.append(replace(heard, arrivals=()))
+        # It may be killed just behind the end of the answer, too.
+        kept = heard.since(min([heard.ended_ns, *killed_ns]) - _SAFE_NS)
+        self._soak.heard.append(replace(kept, life=kills))
 
     def _replay_one(self, dice: Random) -> None:
         if not self._soak.heard:
@@ -244,7 +254,7 @@ def _hear_again(soak: Soak, replay: Watched, heard: Heard) -> Heard:
 def _judge(soak: Soak, heard: Heard, again: Heard) -> None:
     soak.replayed += 1
     reply = make_reply(soak.seed, heard.number)
-    safe_length = soak.killed.get(heard.number)
+    safe_length = soak.safe_length(heard)
     lost, wrong = judge_replay(heard, again, reply, safe_length=safe_length)
     soak.lost += lost
     soak.wrong += wrong
