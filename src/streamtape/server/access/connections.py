@@ -191,6 +191,9 @@ class Connection(PatientHandler):
         """
         self.stop_timer()
         self._front.closed(self)
+        if exc is not None:
+            # The request keeps it, and it would keep the frames of what was written.
+            exc = exc.with_traceback(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -220,6 +220,9 @@ class Tee(asyncio.Protocol):
             return
         self.is_over = True
         self.error = error
+        # Whoever is called back holds this: a circle that would keep all of a recording
+        # until a collector comes by.
+        self._on_chunk = _drop
         self._give_back()
         self._changed.set()
 
@@ -235,6 +238,12 @@ class Tee(asyncio.Protocol):
         if self.is_paused:
             transport.resume_reading()
         transport.set_protocol(self._inner)
+
+
+def _drop(chunk: bytes, at_ns: int) -> None:
+    """
+    Take a chunk of a body that is over.
+    """
 
 
 def _find_decoder(response: ClientResponse) -> BodyDecoder | None:
