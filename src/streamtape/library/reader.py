@@ -5,7 +5,7 @@ Reading one cassette from its file, in bounded memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -68,7 +68,7 @@ class CassetteReader:
         try:
             self._first_part = self._read_head()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def parts(self) -> Iterator[Part]:
@@ -86,6 +86,9 @@ class CassetteReader:
             if isinstance(record, Part):
                 self._last_offset_ns = record.offset_ns
                 yield record
+        if self._file.closed:
+            message = "the rest of a cassette was asked for behind its close()"
+            raise ValueError(message)
 
     @property
     def end(self) -> End | None:
@@ -112,6 +115,8 @@ class CassetteReader:
         Close the file; may be called twice.
         """
         self._file.close()
+        # It holds this: a circle that would keep what was read until a collector comes.
+        self._records.close()
 
     def __enter__(self) -> Self:
         return self
@@ -149,7 +154,7 @@ class CassetteReader:
             raise NotACassetteError(reason, path=self.path)
         return None
 
-    def _read_records(self) -> Iterator[Record]:
+    def _read_records(self) -> Generator[Record, None, None]:
         frames = self._tape.frames
         try:
             with translated_errors(self.path):
