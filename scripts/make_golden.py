@@ -23,7 +23,8 @@ from streamtape.core.format.frames import MAGIC, Flags, FrameReader, FrameWriter
 from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason, Headers, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import REDACTED, clean_request
+from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.secrecy.redaction import REDACTED
 
 FOLDER: Final = Path(__file__).parents[1] / "tests" / "data" / "v1"
 

@@ -21,7 +21,8 @@ from streamtape.core.format.frames import (
 from streamtape.core.format.records import Header, Kind
 from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.model import Ending, EndReason, Request, Response
-from streamtape.core.secrecy.redaction import clean_bytes, clean_request, clean_response
+from streamtape.core.secrecy.heads import clean_request, clean_response
+from streamtape.core.secrecy.redaction import clean_bytes
 
 REQUEST = Request(
     method="POST",

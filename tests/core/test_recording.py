@@ -17,7 +17,8 @@ from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import REDACTED, clean_request
+from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.secrecy.redaction import REDACTED
 from streamtape.core.secrecy.secrets import remember_secret
 
 STREAM = "text/event-stream; charset=utf-8"

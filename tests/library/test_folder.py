@@ -12,7 +12,7 @@ from streamtape.core.matching.key import matched, request_key
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.errors import NotACassetteError
 from streamtape.library import CassetteWriter, Entry, Library, read_cassette
 

@@ -20,7 +20,7 @@ from streamtape.core.format.frames import (
 from streamtape.core.format.records import Kind
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.errors import (
     CassetteError,
     CassetteNotFoundError,

@@ -16,7 +16,7 @@ from reliability.failing_disk import CountingDisk
 from streamtape.core.format.records import Kind
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.core.secrecy.secrets import remember_secret
 from streamtape.errors import CassetteError, DamagedCassetteError
 from streamtape.library import Library, read_cassette

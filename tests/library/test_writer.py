@@ -13,7 +13,7 @@ import pytest
 
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.library import CassetteWriter, Library, read_cassette
 from streamtape.library.disk import Disk, using_disk
 from streamtape.library.locks import is_locked

@@ -14,7 +14,7 @@ from streamtape import Cassette
 from streamtape.core.format.frames import MAX_PAYLOAD_BYTES, TRAILER, FrameReader
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.core.streams.sse import EventSplitter
 from streamtape.library import CassetteReader, read_cassette
 from taping import ASKED, JSON, STREAM, hello

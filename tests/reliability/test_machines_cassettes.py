@@ -27,11 +27,8 @@ from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import (
-    clean_bytes,
-    clean_request,
-    clean_response,
-)
+from streamtape.core.secrecy.heads import clean_request, clean_response
+from streamtape.core.secrecy.redaction import clean_bytes
 from streamtape.errors import CassetteError
 from streamtape.library import CassetteReader, CassetteWriter, Library, read_cassette
 from taping import STREAM

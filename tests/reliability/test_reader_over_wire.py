@@ -22,7 +22,8 @@ from streamtape.core.format.records import Header
 from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.model import Ending as RecordedEnding
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.secrecy.redaction import CleanBytes, clean_request, clean_response
+from streamtape.core.secrecy.heads import clean_request, clean_response
+from streamtape.core.secrecy.redaction import CleanBytes
 from streamtape.testing import api_event
 from taping import JSON, STREAM, hello, write_tape
 

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.library import CassetteWriter
 from streamtape.server.batch import Batch
 from streamtape.server.clock import SystemClock

@@ -16,7 +16,7 @@ from streamtape.cli._render import escape, make_console, print_json
 from streamtape.core.matching.key import matched
 from streamtape.core.misses.report import describe_request
 from streamtape.core.model import Headers, Request, find_header
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.entries import TAPE_SUFFIX
 from streamtape.library.reader import read_request

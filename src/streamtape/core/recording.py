@@ -16,11 +16,8 @@ from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import Ending, EndReason, Response
 from streamtape.core.secrecy.body_redaction import BodyRedactor, Cleaned, body_redactor
-from streamtape.core.secrecy.redaction import (
-    CleanRequest,
-    clean_response,
-    clean_text,
-)
+from streamtape.core.secrecy.heads import CleanRequest, clean_response
+from streamtape.core.secrecy.redaction import clean_text
 from streamtape.core.streams.messages import StreamSummary
 from streamtape.core.streams.sse import EventSplitter
 

@@ -16,8 +16,9 @@ from streamtape.core.matching.key import DEFAULT_RULES, matched
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.rewriting.pieces import PieceReader
 from streamtape.core.rewriting.rewriter import Rewriter
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.core.secrecy.leaks import Leak
-from streamtape.core.secrecy.redaction import clean_json, clean_request
+from streamtape.core.secrecy.redaction import clean_json
 from streamtape.errors import CassetteError
 from streamtape.library.entries import TAPE_SUFFIX
 from streamtape.library.leaks import find_leaks, find_name_leaks

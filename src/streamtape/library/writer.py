@@ -117,7 +117,9 @@ class CassetteWriter:
 
     def _fail(self, error: OSError) -> None:
         self.failure = error
-        rest = "; what came before stays, for `streamtape recover`" if self._size else ""
+        rest = (
+            "; what came before stays, for `streamtape recover`" if self._size else ""
+        )
         log.error(
             "%s: %s; this interaction is not recorded further, its client is served%s",
             self.path or self.folder,

@@ -12,7 +12,7 @@ from streamtape.core.matching.bodies import decode_body
 from streamtape.core.matching.key import DEFAULT_RULES, Matched, matched, request_key
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode
-from streamtape.core.secrecy.redaction import CleanRequest, clean_request
+from streamtape.core.secrecy.heads import CleanRequest, clean_request
 from streamtape.core.secrecy.secrets import remember_request
 from streamtape.server.config import Policy
 from streamtape.server.state.scopes import Scope

@@ -20,7 +20,7 @@ from streamtape.core.matching.retries import scale_waits, without_retries
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.modes import Action, OnDisconnect, decide
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import replayed_headers
+from streamtape.core.secrecy.heads import replayed_headers
 from streamtape.errors import (
     CassetteError,
     CassetteNotFoundError,

@@ -13,7 +13,7 @@ from streamtape.core.misses.report import (
     explain_exhausted,
     explain_miss,
 )
-from streamtape.core.secrecy.redaction import CleanRequest
+from streamtape.core.secrecy.heads import CleanRequest
 from streamtape.server.state.scopes import Scope
 
 

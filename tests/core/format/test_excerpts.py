@@ -11,7 +11,7 @@ from streamtape.core.format.excerpts import find_end, find_header, find_request
 from streamtape.core.format.frames import MAGIC, Flags
 from streamtape.core.format.records import Header, Kind
 from streamtape.core.format.tape_writer import TapeWriter
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 
 MATCH = (1, bytes(range(32)))
 

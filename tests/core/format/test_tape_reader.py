@@ -30,9 +30,7 @@ from streamtape.core.format.records import End, Header, Kind, Record
 from streamtape.core.format.tape_reader import MAX_RECORD_BYTES, TapeReader
 from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
-from streamtape.core.secrecy.redaction import (
-    clean_request,
-)
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.errors import DamagedCassetteError, UnsupportedVersionError
 
 

@@ -23,11 +23,8 @@ from streamtape.core.format.records import End, Header, Kind, Record
 from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.model import Response
-from streamtape.core.secrecy.redaction import (
-    clean_bytes,
-    clean_request,
-    clean_response,
-)
+from streamtape.core.secrecy.heads import clean_request, clean_response
+from streamtape.core.secrecy.redaction import clean_bytes
 
 MATCH = (1, bytes(range(32)))
 

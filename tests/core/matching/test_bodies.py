@@ -20,7 +20,7 @@ from streamtape.core.matching.bodies import (
 from streamtape.core.matching.key import matched
 from streamtape.core.model import Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 
 
 def parse_json_body(request: Request) -> object | None:

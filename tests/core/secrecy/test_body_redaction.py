@@ -4,6 +4,7 @@ Bodies without their keys: nothing of a key comes out, all else as it went in.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from streamtape.core.secrecy.body_redaction import (
     EventsRedactor,
     body_redactor,
 )
-from streamtape.core.secrecy.redaction import REDACTED
+from streamtape.core.secrecy.redaction import REDACTED, clean_json
 from streamtape.core.secrecy.secrets import remember_secret
 from streamtape.core.streams.sse import parse_event
 from streamtape.testing import PING, api_event
@@ -100,6 +101,23 @@ SHAPES: Final = {
             data["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"]
         ),
     ),
+    "chat-second": Shape(
+        lambda text: data_event(
+            {"choices": [{"delta": {"content": "x"}}, {"delta": {"content": text}}]}
+        ),
+        lambda data: str(data["choices"][1]["delta"]["content"]),
+    ),
+    "chat-reasoning": Shape(
+        lambda text: data_event(
+            {"id": "c-1", "choices": [{"delta": {"reasoning_content": text}}]}
+        ),
+        lambda data: str(data["choices"][0]["delta"]["reasoning_content"]),
+    ),
+    "unknown-delta": block_delta("later_delta", "later"),
+    "unknown": Shape(
+        lambda text: data_event({"id": 7, "out": [{"token": {"text": text}}]}),
+        lambda data: str(data["out"][0]["token"]["text"]),
+    ),
     "gemini": Shape(
         lambda text: data_event(
             {"candidates": [{"content": {"parts": [{"text": text}]}}]}
@@ -159,6 +177,116 @@ def test_nothing_of_a_key_that_is_cut_off_comes_out(trials: Trials) -> None:
                 trials.ran += 1
                 trials.leaked += key.shown_in(joined, size=SHOWN_OF_CUT)
     assert trials.leaked == 0
+
+
+@pytest.mark.case(72)
+@pytest.mark.parametrize("name", KEYS)
+def test_a_key_that_a_model_cuts_off_is_hidden(name: str, trials: Trials) -> None:
+    """
+    The stream is whole, and so is its block: at the last token a text just ends.
+
+    Of a token the head is no secret, and AWS signatures may look like numbers.
+    """
+    dice = Random(name)
+    stop = api_event({"type": "content_block_stop", "index": 0})
+    for _ in range(trials.many(quick=5, long=200)):
+        key = KEYS[name](dice)
+        start = key.text.index(key.secrets[2 if name == "token" else 0])
+        # Of so few characters some are words, by chance.
+        size = dice.randint(16, 20)
+        for shape in (TEXT, SHAPES["chat"], SHAPES["unknown"]):
+            text = f"It is {key.text[: start + size]}"
+            events = [shape.event(piece) for piece in in_pieces(text, dice)]
+            ends = [stop if shape is TEXT else b"data: [DONE]\n\n"]
+
+            redactor = EventsRedactor()
+            out = redactor.feed(1, [*events, *ends])
+
+            assert len(out) == len(events) + 1
+            joined = "".join(shape.read(data_of(raw)) for _, raw in out[:-1])
+            trials.ran += 1
+            secret = Planted(key.text, (key.text[start : start + size],))
+            trials.leaked += secret.shown_in(joined, size=SHOWN_OF_CUT)
+    assert trials.leaked == 0
+
+
+@pytest.mark.parametrize("header", [("content-type", "application/json")])
+def test_a_key_that_is_cut_off_in_a_whole_answer_is_hidden(
+    header: tuple[str, str],
+) -> None:
+    said = ["the key is sk-ant-Qw7eRt9yUi", "sk-Qw7eRt9", "use hf_transfer", 'a "sk-"']
+    content = [{"type": "text", "text": text} for text in said]
+    redactor = body_redactor(response((header,)))
+    body = {"content": content, "stop_reason": "max_tokens"}
+    redactor.feed(1, [json.dumps(body).encode()])
+
+    [(_, cleaned)] = redactor.end()
+
+    content[0]["text"] = f"the key is sk-ant-{REDACTED}"
+    assert json.loads(cleaned) == body
+
+
+@pytest.mark.case(71)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\\n", "\n    "])
+@pytest.mark.parametrize("width", [64, 76])
+def test_a_seen_key_in_base64_of_several_lines_is_hidden(
+    width: int, line_end: str, trials: Trials
+) -> None:
+    """
+    Wherever the lines end in it; of its characters, less than five are shown.
+    """
+    dice = Random(width)
+    remember_secret(UNKNOWN)
+    for _ in range(trials.many(quick=15, long=400)):
+        before, behind = ("a b\n" * dice.randint(9, 40) for _ in range(2))
+        before += "c" * dice.randint(0, 90)
+        encoded = base64.b64encode(f"{before}{UNKNOWN}{behind}".encode()).decode()
+        lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+        text = f"It is:\n{line_end.join(lines)}\n. And so on"
+        events = [TEXT.event(piece) for piece in in_pieces(text, dice)]
+
+        out = redact(EventsRedactor(), events)
+
+        joined = "".join(TEXT.read(data_of(raw)) for raw in out)
+        trials.ran += 1
+        left = joined.replace(line_end, "")
+        start = len(before) * 4 // 3
+        inner = encoded[start + 2 : start + len(UNKNOWN) * 4 // 3 - 2]
+        trials.leaked += Planted(inner, (inner,)).shown_in(left, size=9)
+        assert joined.startswith("It is:\n")
+        assert joined.endswith("\n. And so on")
+        assert clean_json(json.dumps(text).encode()).count(REDACTED.encode()) == 1
+    assert trials.leaked == 0
+
+
+@pytest.mark.case(75)
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_nothing_is_held_of_ordinary_text(shape: Shape) -> None:
+    """
+    Whoever sends it, and in whatever fields.
+    """
+    remember_secret(KEY)
+    dice = Random(13)
+    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")[:8000]
+    # What ends in a backslash may be half of an escape.
+    text = text.replace("\\", "/")
+    redactor = EventsRedactor()
+    for number, piece in enumerate(in_pieces(text, dice)):
+        event = shape.event(piece)
+        assert redactor.feed(number, [event]) == [(number, event)]
+
+
+@pytest.mark.parametrize("count", [300, 3000])
+def test_of_many_texts_the_last_are_looked_at(count: int) -> None:
+    redactor = EventsRedactor()
+    events = [data_event({str(number): "a sk-ant-Qw7"}) for number in range(count)]
+    out = redactor.feed(1, events)
+    out += redactor.feed(2, [data_event({"z": KEY[:30]}), data_event({"z": KEY[30:]})])
+    out += redactor.end()
+
+    assert len(out) == count + 2
+    assert data_of(out[-2][1]) == {"z": REDACTED}
+    assert data_of(out[-1][1]) == {"z": ""}
 
 
 @pytest.mark.parametrize("size", range(4, len(UNKNOWN), 5))
@@ -419,8 +547,9 @@ def test_ordinary_texts_are_never_changed_and_hardly_held(trials: Trials) -> Non
     """
     remember_secret(KEY)
     dice = Random(12)
+    chars = trials.many(quick=8_000, long=20_000)
     for _, text in proses():
-        events = [TEXT.event(piece) for piece in in_pieces(text[:20_000], dice)]
+        events = [TEXT.event(piece) for piece in in_pieces(text[:chars], dice)]
         redactor = EventsRedactor()
         out: list[bytes] = []
         most_held = 0

@@ -11,7 +11,9 @@ import pytest
 from planting import KEYS, Planted
 from streamtape.core.secrecy.known_keys import (
     KEY_KINDS,
+    OPENERS,
     KeyKind,
+    find_runs,
     has_long_run,
     kinds_in,
 )
@@ -75,3 +77,31 @@ def test_what_goes_on_for_ever_belongs_to_the_key(kind: KeyKind) -> None:
 )
 def test_ordinary_words_are_no_long_run(raw: bytes) -> None:
     assert not has_long_run(raw)
+
+
+@pytest.mark.parametrize("kind", KEY_KINDS, ids=IDS)
+def test_an_opener_stands_in_every_key(kind: KeyKind) -> None:
+    assert any(opener in kind.word for opener in OPENERS)
+
+
+@pytest.mark.parametrize("make", KEYS.values(), ids=KEYS)
+def test_a_key_in_a_long_text_is_near_a_run(make: object) -> None:
+    """
+    The runs of a long text, and what stands near them, hold each key as it stands.
+    """
+    assert callable(make)
+    dice = Random(5)
+    for _ in range(20):
+        key: Planted = make(dice)
+        words = [" ".join(dice.choices(["a", "word", "or-two", "x_y"], k=900))] * 3
+        raw = f" {key.text} ".join(words).encode()
+
+        near = find_runs(raw)
+
+        assert near.count(f" {key.text} ".encode()) == 2
+        assert len(near) < len(raw) // 4 or b"PRIVATE" in raw
+
+
+def test_a_text_without_a_run_has_none() -> None:
+    assert find_runs(b"a b c " * 900) == b""
+    assert find_runs(b"short " + b"a" * 20) == b"short " + b"a" * 20

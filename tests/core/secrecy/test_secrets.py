@@ -15,13 +15,13 @@ from streamtape.core.model import Headers, Request
 from streamtape.core.secrecy.known_keys import has_long_run
 from streamtape.core.secrecy.redaction import REDACTED, clean_text
 from streamtape.core.secrecy.secrets import (
-    find_unfinished,
     forget_secrets,
-    may_begin_in,
+    get_beginnings,
     remember_environment,
     remember_request,
     remember_secret,
     remembered_in,
+    remembered_values,
 )
 
 KEY = "corp.7f3a-QQ/secret+value=1"
@@ -156,22 +156,48 @@ def test_of_two_secrets_the_longer_is_replaced_whole(turn: int) -> None:
     assert cleaned == f"{REDACTED} {REDACTED} corp7-alph"
 
 
-def test_the_last_secrets_are_remembered() -> None:
+def see(value: str) -> None:
+    headers = (("x-api-key", value),)
+    remember_request(Request(method="POST", target="/", headers=headers, body=b""))
+
+
+def test_the_last_secrets_of_clients_are_remembered() -> None:
     """
     One that is seen again counts as the last.
     """
     first, second = "secret-number-1", "secret-number-2"
-    remember_secret(first)
-    remember_secret(second)
+    see(first)
+    see(second)
     for number in range(63):
         if number == 40:
-            remember_secret(first)
-        remember_secret(f"another-secret-{number}")
+            see(first)
+        see(f"another-secret-{number}")
 
     assert is_known(first)
     assert not is_known(second)
     forget_secrets()
     assert not is_known(first)
+
+
+@pytest.mark.case(71)
+@pytest.mark.parametrize("is_seen_first", [True, False])
+def test_a_secret_of_this_process_is_never_forgotten(is_seen_first: bool) -> None:
+    """
+    Its token, and what its environment holds, however many keys clients send.
+    """
+    own, other = "token-of-this-server-1", "key-of-the-environment-1"
+    if is_seen_first:
+        see(own)
+    remember_secret(own)
+    remember_environment({"ANTHROPIC_API_KEY": other})
+    for number in range(100):
+        see(own)
+        see(f"another-secret-{number}")
+
+    assert is_known(own)
+    assert is_known(other)
+    assert remembered_values()[:2] == [own, other]
+    assert len(remembered_values()) == 2 + 64
 
 
 def test_a_secret_that_is_no_text_is_remembered() -> None:
@@ -188,24 +214,16 @@ def test_a_secret_with_quotes_is_found_in_json() -> None:
     assert is_known(json.dumps({"message": f"no {value}"}))
 
 
-def test_an_unfinished_secret_is_found_at_the_end_alone() -> None:
+def test_the_beginnings_of_secrets_and_of_keys_are_found() -> None:
+    before = get_beginnings()
     remember_secret("corp7-alpha-bravo")
+    after = get_beginnings()
 
-    assert find_unfinished(b"it is corp7-al") == 6
-    assert find_unfinished(b"it is corp") == 6
-    assert find_unfinished(b"it is cor") is None
-    assert find_unfinished(b"it is corp7-al.") is None
-    assert find_unfinished(b"it is corp7", shortest=8) is None
-    assert find_unfinished(b"it is corp7-alpha-bravo") is None
-
-
-def test_the_beginning_of_a_secret_is_seen_from_a_place_on() -> None:
-    remember_secret("corp7-alpha-bravo")
-
-    assert may_begin_in(b"a corp", 0)
-    assert not may_begin_in(b"a corp b", 3)
-    assert may_begin_in(b"a sk-", 0)
-    assert not may_begin_in(b"a text of words", 0)
+    assert after.search(b"a corp")
+    assert after.search(b"a corp", 6 - after.reach)
+    assert not before.search(b"a corp")
+    assert after.search(b"a sk-")
+    assert not after.search(b"a text of words")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from streamtape.core.format.frames import Frame, FrameWriter
 from streamtape.core.format.packing import is_readable, pack_value, part_packer
 from streamtape.core.format.records import End, Header, Kind, Record
 from streamtape.core.model import Ending, Part, Response
-from streamtape.core.secrecy.redaction import CleanBytes, CleanRequest, CleanResponse
+from streamtape.core.secrecy.heads import CleanRequest, CleanResponse
+from streamtape.core.secrecy.redaction import CleanBytes
 
 
 class TapeWriter:

@@ -15,7 +15,7 @@ import regex
 
 from streamtape.core.matching.bodies import MAX_DEPTH, map_texts
 from streamtape.core.matching.presets import Preset
-from streamtape.core.secrecy.redaction import KEPT_REQUEST_HEADERS
+from streamtape.core.secrecy.heads import KEPT_REQUEST_HEADERS
 from streamtape.errors import UsageError
 
 if TYPE_CHECKING:

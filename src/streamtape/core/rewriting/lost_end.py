@@ -11,7 +11,7 @@ from streamtape.core.format.excerpts import find_end
 from streamtape.core.format.frames import TRAILER
 from streamtape.core.model import EndReason, Part, Request, Response, media_type
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.redaction import clean_request
+from streamtape.core.secrecy.heads import clean_request
 from streamtape.core.streams.messages import StreamSummary
 
 _MOST_JSON_BYTES: Final = 64 * 1024 * 1024

@@ -19,14 +19,9 @@ from streamtape.core.model import Ending, Headers, Part, Request, Response
 from streamtape.core.rewriting.loose_values import clean_value, holds_key, unknown_in
 from streamtape.core.rewriting.pieces import Piece
 from streamtape.core.rewriting.rewritten_body import Body, Rewritten, rewritten_body
+from streamtape.core.secrecy.heads import CleanRequest, clean_request, clean_response
 from streamtape.core.secrecy.leaks import Leak, find_kinds
-from streamtape.core.secrecy.redaction import (
-    CleanRequest,
-    clean_bytes,
-    clean_request,
-    clean_response,
-    clean_text,
-)
+from streamtape.core.secrecy.redaction import clean_bytes, clean_text
 
 _MOST_LEAKS: Final = 100
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Hashable
+from copy import deepcopy
 from dataclasses import dataclass
+from operator import ne
 from typing import Final, Protocol
 
 from streamtape.core.model import Response, media_type
@@ -18,14 +20,16 @@ from streamtape.core.secrecy.redaction import (
     CleanBytes,
     clean_bytes,
     clean_json,
+    clean_strings,
     unescape,
 )
 from streamtape.core.streams.deltas import (
     Delta,
+    OrdinaryDeltas,
+    Piece,
     find_begun,
     find_delta,
     find_ended,
-    find_plain,
 )
 
 _HELD_BYTES: Final = 1024 * 1024
@@ -38,6 +42,9 @@ which the largest answers of the API don't reach, and other bodies line by line.
 
 _LONGEST_KEY_BYTES: Final = 32 * 1024
 """Kept back where nothing shows that no key is being cut: a private key fits."""
+
+_MOST_TEXTS: Final = 256
+"""How many texts of a stream are told apart; no API has a tenth of it."""
 
 _JSON: Final = re.compile(r"application/(.+\+)?json")
 
@@ -94,11 +101,12 @@ class _Queued:
     offset_ns: int
     raw: bytes
     delta: Delta | None = None
-    piece: TextPiece | None = None
+    pieces: tuple[TextPiece | None, ...] = ()
+    """For each of the delta's pieces, in its order; None for one that stays."""
 
     @property
     def is_decided(self) -> bool:
-        return self.piece is None or self.piece.is_decided
+        return all(piece is None or piece.is_decided for piece in self.pieces)
 
 
 class EventsRedactor:
@@ -112,6 +120,7 @@ class EventsRedactor:
     def __init__(self) -> None:
         self._texts: dict[Hashable, HeldText] = {}
         self._queue: deque[_Queued] = deque()
+        self._ordinary = OrdinaryDeltas()
         self._joined = JoinedTexts()
 
     def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
@@ -120,24 +129,23 @@ class EventsRedactor:
         """
         cleaned: Cleaned = []
         for raw in raws:
-            if not self._queue and (plain := find_plain(raw)) is not None:
-                place, text = plain
+            if not self._queue and (ordinary := self._ordinary.find(raw)) is not None:
+                # It has no part in a key, as nearly all.
+                place, text, is_plain = ordinary
                 held = self._texts.get(place)
                 if held is not None and held.passes(text):
                     self._joined.feed(place, text)
-                    cleaned.append((offset_ns, CleanBytes(raw)))
+                    clean = CleanBytes(raw) if is_plain else clean_json(raw)
+                    cleaned.append((offset_ns, clean))
                     continue
             delta = find_delta(raw)
             if delta is None:
-                for place in find_ended(raw, self._texts):
-                    self._texts.pop(place).end()
                 self._queue.append(_Queued(offset_ns, raw))
             else:
-                held = self._texts.get(delta.place)
-                if held is None:
-                    held = self._texts[delta.place] = HeldText()
-                piece = held.feed(delta.text)
-                self._queue.append(_Queued(offset_ns, raw, delta, piece))
+                pieces = tuple(map(self._feed_text, delta.pieces))
+                self._queue.append(_Queued(offset_ns, raw, delta, pieces))
+            for place in find_ended(raw, self._texts):
+                self._texts.pop(place).end()
             cleaned += self._take_decided()
         return cleaned
 
@@ -146,16 +154,17 @@ class EventsRedactor:
         Return the bytes behind the last whole event without keys.
         """
         plain = unescape(rest)
-        if (begun := find_begun(plain)) is not None:
+        self._texts[None] = HeldText()
+        for start, end in find_begun(plain):
             # It is no event that could be read: any text may go on with it, and also
             # a new one.
-            start, end = begun
             text = plain[start:end]
-            self._texts[None] = HeldText()
-            pieces = [held.feed(text) for held in self._texts.values()]
-            self._cut_texts()
-            if any(piece.cleaned != text for piece in pieces):
+            if any(_goes_on_with(held, text) for held in self._texts.values()):
+                for held in self._texts.values():
+                    held.feed(text)
+                self._cut_texts()
                 return CleanBytes(_clean_cut(plain[:start]) + PLACEHOLDER)
+        self._cut_texts()
         return _clean_cut(rest)
 
     def end(self) -> Cleaned:
@@ -171,6 +180,24 @@ class EventsRedactor:
         """
         return self._joined.find_kinds()
 
+    def _feed_text(self, piece: Piece) -> TextPiece | None:
+        """
+        Take one of the pieces of an event; None if it can have no part in a key.
+        """
+        held = self._texts.get(piece.place)
+        if held is None:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._forget_texts()
+            held = self._texts[piece.place] = HeldText()
+        return None if held.passes(piece.text) else held.feed(piece.text)
+
+    def _forget_texts(self) -> None:
+        for place, held in list(self._texts.items()):
+            if held.is_idle:
+                del self._texts[place]
+        if len(self._texts) >= _MOST_TEXTS:
+            self._cut_texts()
+
     def _cut_texts(self) -> None:
         for text in self._texts.values():
             text.end(is_cut=True)
@@ -185,13 +212,29 @@ class EventsRedactor:
         return cleaned
 
     def _clean(self, queued: _Queued) -> CleanBytes:
-        delta, piece = queued.delta, queued.piece
-        if delta is None or piece is None:
+        delta = queued.delta
+        if delta is None:
             return clean_json(queued.raw)
-        text = piece.cleaned
-        self._joined.feed(delta.place, text)
-        raw = queued.raw if text == delta.text else delta.replaced(text)
+        raw = queued.raw
+        texts = [
+            piece.text if taken is None else taken.cleaned
+            for piece, taken in zip(delta.pieces, queued.pieces, strict=True)
+        ]
+        for piece, text in zip(delta.pieces, texts, strict=True):
+            self._joined.feed(piece.place, text)
+        if any(map(ne, texts, (piece.text for piece in delta.pieces))):
+            raw = delta.replaced(texts)
         return clean_json(raw)
+
+
+def _goes_on_with(held: HeldText, text: bytes) -> bool:
+    """
+    Whether some of what is cut off would be a key's if it went on with a text.
+    """
+    tried = deepcopy(held)
+    piece = tried.feed(text)
+    tried.end(is_cut=True)
+    return piece.cleaned != text
 
 
 class _ChunksRedactor:
@@ -249,7 +292,7 @@ class _ChunksRedactor:
 
     def _clean(self, piece: bytes) -> CleanBytes:
         # Also where it is no JSON: what is escaped there is no less a key.
-        return clean_json(piece) if self._until_bytes else clean_bytes(piece)
+        return clean_strings(piece) if self._until_bytes else clean_bytes(piece)
 
 
 def _clean_cut(raw: bytes) -> CleanBytes:

@@ -13,6 +13,7 @@ from typing import Final
 
 from streamtape.core.secrecy.key_spans import (
     Span,
+    find_cut_off,
     find_endless,
     find_keys,
     find_unsure,
@@ -21,14 +22,13 @@ from streamtape.core.secrecy.key_spans import (
 )
 from streamtape.core.secrecy.known_keys import LONGEST_OPENER_BYTES
 from streamtape.core.secrecy.redaction import PLACEHOLDER, unescape
-from streamtape.core.secrecy.secrets import find_unfinished, may_begin_in
+from streamtape.core.secrecy.secrets import get_beginnings
 
 _KEPT_BYTES: Final = 80
 """How much of what is decided is kept: the first line of a private key is this long."""
 
-_TELLING_BYTES: Final = 8
-"""How much of a remembered secret may stand at the end of a text that was cut."""
-
+_KEPT_AT_MOST_BYTES: Final = 512
+"""So much of it may gather before the rest is forgotten, because that takes time."""
 
 _OPEN_ESCAPE: Final = re.compile(rb"\\{1,4}(?:u(?:0(?:0[2-7]?)?)?)?\Z")
 """What an escape of JSON may begin with; there may be JSON in the text."""
@@ -98,7 +98,10 @@ class HeldText:
 
     def __init__(self) -> None:
         self._text = b""  # The end of the text as it came: all that still matters.
-        self._decided = 0  # How much of that is decided.
+        self._decided = 0  # How much of that is decided; all, where nothing is held.
+        self._is_idle = True
+        self._beginnings = get_beginnings()
+        self._look_from = 0  # Before that no key begins that the text ends in.
         self._redacted_at = -1  # Where the key begins that the decided part ends in.
         self._more: list[re.Pattern[bytes]] = []  # How that key may go on for ever.
         self._waiting: list[_Waiting] = []
@@ -111,6 +114,7 @@ class HeldText:
         """
         piece = TextPiece(text, is_first=not self._open)
         self._open.append(piece)
+        self._is_idle = False
         self._tail = (self._tail + text)[-_LONGEST_OPEN_BYTES:]
         is_open = _OPEN_ESCAPE.search(self._tail)
         if not is_open or len(self._open) >= _MOST_SHARED:
@@ -120,11 +124,25 @@ class HeldText:
     def passes(self, text: bytes) -> bool:
         """
         Take the next piece if it can have no part in a key, as nearly always.
-
-        Args:
-            text: Without any backslash.
         """
-        return not self._open and self._pass(text)
+        if not self._is_idle or (b"\\" in text and _needs_unescaping(text)):
+            return False
+        beginnings = get_beginnings()
+        if beginnings is not self._beginnings:
+            # What was nothing may be the beginning of what is a secret since then.
+            self._beginnings = beginnings
+            self._look_again()
+        joined = self._text + text
+        if beginnings.search(joined, self._look_from) is not None:
+            return False
+        size = len(joined)
+        if size > _KEPT_AT_MOST_BYTES:
+            joined = joined[-_KEPT_BYTES:]
+            size = _KEPT_BYTES
+        self._text = joined
+        if size > beginnings.reach:
+            self._look_from = size - beginnings.reach
+        return True
 
     def _close(self) -> None:
         """
@@ -141,34 +159,33 @@ class HeldText:
             if self._more:
                 unit.is_decided = True
                 return
-        if self._pass(text):
-            unit.written.append(text)
-            unit.is_decided = True
-            return
-        if not self.is_within_key and may_be_key(text):
+        self._is_idle = not self._is_within_key
+        if self._is_idle:
+            if self.passes(text):
+                unit.written.append(text)
+                unit.is_decided = True
+                return
             # On its own, in its event, it is one, whatever word came before.
-            self._keep(b"")
+            self._keep(b"" if may_be_key(text) else self._text)
         start = len(self._text)
         self._text += text
         self._waiting.append(_Waiting(unit, start, len(self._text)))
         self._decide(find_keys(self._text), until=find_unsure(self._text))
+        self._is_idle = not self._is_within_key
 
     @property
-    def is_within_key(self) -> bool:
+    def is_idle(self) -> bool:
+        """
+        Whether nothing is held, and the text doesn't end in a key or an escape.
+        """
+        return self._is_idle
+
+    @property
+    def _is_within_key(self) -> bool:
         """
         Whether the next piece may belong to a key that has begun.
         """
         return bool(self._waiting) or self._redacted_at >= 0
-
-    def _pass(self, text: bytes) -> bool:
-        if self.is_within_key:
-            return False
-        joined = self._text + text
-        from_ = max(0, len(self._text) - LONGEST_OPENER_BYTES)
-        if may_begin_in(joined, from_):
-            return False
-        self._keep(joined)
-        return True
 
     def end(self, *, is_cut: bool = False) -> None:
         """
@@ -179,12 +196,11 @@ class HeldText:
         """
         if self._open:
             self._close()
+        if not self._waiting:
+            return
         text = self._text
         keys = find_keys(text)
-        start = find_unfinished(text, shortest=_TELLING_BYTES)
-        unsure = find_unsure(text)
-        if is_cut and len(text) - unsure >= _TELLING_BYTES:
-            start = unsure if start is None else min(start, unsure)
+        start = find_cut_off(text, is_cut=is_cut)
         if start is not None:
             keys.append((start, len(text)))
         self._decide(merge(keys), until=len(text))
@@ -207,6 +223,10 @@ class HeldText:
         """
         self._text = text[-_KEPT_BYTES:]
         self._decided = len(self._text)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._look_from = max(0, len(self._text) - LONGEST_OPENER_BYTES)
 
     def _decide(self, keys: list[Span], *, until: int) -> None:
         """
@@ -264,8 +284,18 @@ class HeldText:
         cut = max(0, kept_from - _KEPT_BYTES)
         self._text = self._text[cut:]
         self._decided -= cut
+        self._look_again()
         if self._redacted_at >= 0:
             self._redacted_at -= cut
         for waiting in self._waiting:
             waiting.start -= cut
             waiting.end -= cut
+
+
+def _needs_unescaping(text: bytes) -> bool:
+    """
+    Whether there is an escape in a text that hides a character of a key, or half one.
+    """
+    if _OPEN_ESCAPE.search(text, max(0, len(text) - _LONGEST_OPEN_BYTES)):
+        return True
+    return unescape(text) is not text

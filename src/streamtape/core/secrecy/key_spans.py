@@ -5,15 +5,35 @@ Where the keys are in a text, and from where on it may be the beginning of one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from streamtape.core.secrecy.known_keys import has_long_run, kinds_in
+import regex
+
+from streamtape.core.secrecy.known_keys import KeyKind, has_long_run, kinds_in
 from streamtape.core.secrecy.secrets import find_unfinished, remembered_in
 
 Span: TypeAlias = tuple[int, int]
 
 _LONGEST_WHOLE_BYTES: Final = 8 * 1024
 """From here on a key of a known kind that goes on is not looked at as a whole."""
+
+_LONGEST_CUT_BYTES: Final = 1024
+"""No key of a known kind is longer, but for tokens and private ones."""
+
+TELLING_BYTES: Final = 8
+"""
+How much of what is secret may stand at the end of a text: so much is hidden.
+
+Ordinary words are as long, and less says little of a key.
+"""
+
+_WORDS: Final = re.compile(
+    # Also such as MyWord, with a number of up to three digits, or a number alone.
+    rb"[^A-Za-z0-9]*+(?:(?:(?:[A-Z]?[a-z]++(?:[A-Z][a-z]{2,}+)*+|[A-Z]++)[0-9]{0,3}"
+    rb"|[0-9]++)(?:[^A-Za-z0-9]++|\Z))*+"
+)
+"""What people write, and hardly any key is made of by chance."""
 
 
 def find_keys(text: bytes) -> list[Span]:
@@ -40,9 +60,7 @@ def find_unsure(text: bytes) -> int:
     """
     unsure = len(text)
     for kind in kinds_in(text):
-        match = kind.partial.search(text, partial=True)
-        while match is not None and not match.partial:
-            match = kind.partial.search(text, match.end(), partial=True)
+        match = _find_begun(kind, text)
         if match is None:
             continue
         public = kind.public.match(text, match.start())
@@ -50,6 +68,64 @@ def find_unsure(text: bytes) -> int:
             unsure = min(unsure, public.end())
     unfinished = find_unfinished(text)
     return unsure if unfinished is None else min(unsure, unfinished)
+
+
+def find_cut_off(text: bytes, *, is_cut: bool) -> int | None:
+    """
+    Return where the key begins that a text ends within, or None.
+
+    Args:
+        is_cut: The text broke off. One that is over was perhaps cut off as well, by
+            whom it came from, but there what may be words are taken for some.
+    """
+    found = find_unfinished(text, shortest=TELLING_BYTES)
+    unsure = len(text)
+    for kind in kinds_in(text):
+        match = _find_begun(kind, text)
+        if match is None:
+            continue
+        start = match.start()
+        public = kind.public.match(text, start)
+        told = public if is_cut else kind.public_if_cut.match(text, start)
+        if public is None or told is None or len(text) - told.end() < TELLING_BYTES:
+            continue
+        if not is_cut and kind.may_be_words and _WORDS.fullmatch(text, told.end()):
+            continue
+        unsure = min(unsure, public.end())
+    if unsure < len(text):
+        return unsure if found is None else min(found, unsure)
+    return found
+
+
+def find_cut_strings(raw: bytes, kinds: Iterable[KeyKind]) -> list[Span]:
+    """
+    Return where the keys of some kinds are that strings of JSON end within, in order.
+    """
+    found: list[Span] = []
+    for kind in kinds:
+        for opener in kind.public_if_cut.finditer(raw):
+            end = raw.find(b'"', opener.end(), opener.end() + _LONGEST_CUT_BYTES)
+            if end - opener.end() < TELLING_BYTES:
+                continue
+            begun = kind.partial.fullmatch(raw, opener.start(), end, partial=True)
+            if begun is None or not begun.partial:
+                continue
+            if kind.may_be_words and _WORDS.fullmatch(raw, opener.end(), end):
+                continue
+            public = kind.public.match(raw, opener.start())
+            if public is not None:
+                found.append((public.end(), end))
+    return merge(found)
+
+
+def _find_begun(kind: KeyKind, text: bytes) -> regex.Match[bytes] | None:
+    """
+    Return what a text ends in that may become a key of some kind.
+    """
+    match = kind.partial.search(text, partial=True)
+    while match is not None and not match.partial:
+        match = kind.partial.search(text, match.end(), partial=True)
+    return match
 
 
 def may_be_key(text: bytes) -> bool:

@@ -31,10 +31,15 @@ class KeyKind:
     source: bytes
     opener: bytes
     """A pattern for the public words that a key may begin with, longest first."""
+    cut_opener: bytes = b""
+    """What one that was cut off has of it at least; empty for the opener."""
+    may_be_words: bool = False
+    """Whether words may follow the public one: ``sk-learn``, ``hf_transfer``."""
     pattern: re.Pattern[bytes] = field(init=False)
     partial: regex.Pattern[bytes] = field(init=False)
     """The same pattern, for an engine that also finds what may become a key."""
     public: re.Pattern[bytes] = field(init=False)
+    public_if_cut: re.Pattern[bytes] = field(init=False)
     more: re.Pattern[bytes] | None = field(init=False)
     """How a whole key may go on; None for keys that can't for ever."""
 
@@ -42,6 +47,8 @@ class KeyKind:
         object.__setattr__(self, "pattern", re.compile(self.source))
         object.__setattr__(self, "partial", regex.compile(self.source))
         object.__setattr__(self, "public", re.compile(self.opener))
+        public_if_cut = re.compile(self.cut_opener or self.opener)
+        object.__setattr__(self, "public_if_cut", public_if_cut)
         endless = _ENDLESS.search(self.source)
         more = None if endless is None else re.compile(endless[1] + b"*")
         object.__setattr__(self, "more", more)
@@ -63,10 +70,21 @@ def _behind(before: bytes, word: bytes) -> bytes:
     )
 
 
+def _in_all_cases(word: bytes) -> tuple[bytes, ...]:
+    """
+    Return the spellings of a name whose case says nothing, as people and programs
+    write it. The case of a key itself always does.
+    """
+    return word, word.lower(), word.upper()
+
+
 _SK: Final = rb"sk-" + _behind(rb"A-Za-z0-9_-", b"sk-")
+_PRIVATE: Final = b"PRIVATE KEY-----"
 _BEGIN: Final = rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
 _END: Final = rb"-----END [A-Z ]{0,40}PRIVATE KEY-----"
 _LINE_END: Final = rb"(?:\s|\\+[nr])*+"
+_COLON: Final = rb"\\{0,4}\"? {0,2}: {0,2}\\{0,4}\"?"
+"""Between the name of a header and its value, also as JSON in JSON writes it."""
 
 KEY_KINDS: Final = (
     # Base64 has no dash, but base64url and words have one.
@@ -75,6 +93,7 @@ KEY_KINDS: Final = (
         b"sk-ant-",
         _SK + rb"ant-[A-Za-z0-9_-]{13,}",
         rb"sk-ant-(?:[a-z]{3,5}[0-9]{2}-)?",
+        may_be_words=True,
     ),
     # No word goes on like this, so it is one behind a letter too.
     KeyKind(
@@ -82,18 +101,32 @@ KEY_KINDS: Final = (
         b"sk-ant-",
         rb"sk-ant-[a-z]{3,5}[0-9]{2}-[A-Za-z0-9_-]{13,}",
         rb"sk-ant-[a-z]{3,5}[0-9]{2}-",
+        may_be_words=True,
     ),
     KeyKind(
         "a key like OpenAI's",
         b"sk-",
         _SK + rb"(?:proj|svcacct|admin|or-v1)-[A-Za-z0-9_-]{20,}",
         rb"sk-(?:proj-|svcacct-|admin-|or-v1-)?",
+        may_be_words=True,
     ),
-    KeyKind("a key like OpenAI's", b"sk-", _SK + rb"[A-Za-z0-9_]{20,}", rb"sk-"),
+    KeyKind(
+        "a key like OpenAI's",
+        b"sk-",
+        _SK + rb"[A-Za-z0-9_]{20,}",
+        rb"sk-",
+        may_be_words=True,
+    ),
     KeyKind("an AWS key id", b"AKIA", rb"AKIA[0-9A-Z]{16}", rb"AKIA"),
     KeyKind("an AWS key id", b"ASIA", rb"ASIA[0-9A-Z]{16}", rb"ASIA"),
     *(
-        KeyKind("a GitHub token", word, word + rb"[A-Za-z0-9]{36,}", word)
+        KeyKind(
+            "a GitHub token",
+            word,
+            word + rb"[A-Za-z0-9]{36,}",
+            word,
+            may_be_words=True,
+        )
         for word in (b"gho_", b"ghp_", b"ghr_", b"ghs_", b"ghu_")
     ),
     KeyKind(
@@ -101,12 +134,14 @@ KEY_KINDS: Final = (
         b"github_pat_",
         rb"github_pat_[A-Za-z0-9_]{22,}",
         rb"github_pat_",
+        may_be_words=True,
     ),
     KeyKind(
         "a GitLab token",
         b"glpat-",
         rb"glpat-" + _behind(rb"A-Za-z0-9_-", b"glpat-") + rb"[A-Za-z0-9_-]{20,}",
         rb"glpat-",
+        may_be_words=True,
     ),
     KeyKind(
         "a Google key",
@@ -119,6 +154,7 @@ KEY_KINDS: Final = (
         b"xox",
         rb"xox" + _behind(rb"A-Za-z0-9_-", b"xox") + rb"[abeoprs]-[A-Za-z0-9-]{15,}",
         rb"xox[abeoprs]-",
+        may_be_words=True,
     ),
     KeyKind(
         "a Stripe key",
@@ -126,8 +162,20 @@ KEY_KINDS: Final = (
         rb"[rs]k_live_(?<![A-Za-z0-9_-][rs]k_live_)[A-Za-z0-9]{20,}",
         rb"[rs]k_live_",
     ),
-    KeyKind("an npm token", b"npm_", rb"npm_[A-Za-z0-9]{36,}", rb"npm_"),
-    KeyKind("a Hugging Face token", b"hf_", rb"hf_[A-Za-z]{34,}", rb"hf_"),
+    KeyKind(
+        "an npm token",
+        b"npm_",
+        rb"npm_[A-Za-z0-9]{36,}",
+        rb"npm_",
+        may_be_words=True,
+    ),
+    KeyKind(
+        "a Hugging Face token",
+        b"hf_",
+        rb"hf_[A-Za-z]{34,}",
+        rb"hf_",
+        may_be_words=True,
+    ),
     KeyKind(
         "a PyPI token", b"pypi-AgEI", rb"pypi-AgEI[A-Za-z0-9_-]{50,}", rb"pypi-AgEI"
     ),
@@ -140,10 +188,14 @@ KEY_KINDS: Final = (
         + _behind(rb"A-Za-z0-9_-", b"eyJ")
         + rb"[A-Za-z0-9_-]{8,8192}+\.eyJ[A-Za-z0-9_-]{8,8192}+\.[A-Za-z0-9_-]{8,}",
         rb"eyJ",
+        # Any JSON in base64 begins as its head does, and the head is no secret.
+        cut_opener=rb"eyJ"
+        + _behind(rb"A-Za-z0-9_-", b"eyJ")
+        + rb"[A-Za-z0-9_-]{8,8192}+\.eyJ",
     ),
     KeyKind(
         "a private key",
-        b"PRIVATE KEY-----",
+        _PRIVATE,
         # Base64 alone, with line ends that may be escaped: text and JSON behind a
         # key without its end stay. One with a password says so first.
         _BEGIN
@@ -157,34 +209,65 @@ KEY_KINDS: Final = (
         _BEGIN,
     ),
     # A word behind "Bearer" in prose has no digit.
-    KeyKind(
-        "a bearer token",
-        b"Bearer ",
-        rb"(Bearer )(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{20,}",
-        rb"Bearer ",
+    *(
+        KeyKind(
+            "a bearer token",
+            word,
+            rb"(%b)" % word + rb"(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{20,}",
+            word,
+            may_be_words=True,
+        )
+        for word in _in_all_cases(b"Bearer ")
     ),
-    KeyKind(
-        "an AWS signature",
-        b"X-Amz-Signature=",
-        rb"(X-Amz-Signature=)[0-9a-f]{16,}",
-        rb"X-Amz-Signature=",
+    *(
+        KeyKind("an AWS signature", word, rb"(%b)%b{16,}" % (word, digit), word)
+        for word in _in_all_cases(b"X-Amz-Signature=")
+        for digit in (b"[0-9a-f]", b"[0-9A-F]")
     ),
-    KeyKind(
-        "an AWS session token",
-        b"X-Amz-Security-Token=",
-        rb"(X-Amz-Security-Token=)[A-Za-z0-9%._~+/=-]{16,}",
-        rb"X-Amz-Security-Token=",
+    # In a query, and as a header, also in JSON, where it may be named in prose.
+    *(
+        KeyKind(
+            "an AWS session token",
+            word,
+            rb"(%b(?:=|%b(?=[A-Za-z%%._~+/=-]{0,64}[0-9])))" % (word, _COLON)
+            + rb"[A-Za-z0-9%._~+/=-]{16,}",
+            rb"%b(?:=|%b)" % (word, _COLON),
+            may_be_words=True,
+        )
+        for word in _in_all_cases(b"X-Amz-Security-Token")
     ),
 )
 
 OPENERS: Final = (
-    rb"sk-|A(?:KIA|SIA|Iza)|g(?:h[oprsu]_|ithub_pat_|lpat-)|xox|k_live_|npm_|hf_"
-    rb"|pypi-AgEI|eyJ|PRIVATE KEY-----|Bearer |X-Amz-S"
+    b"sk-",
+    b"AKIA",
+    b"ASIA",
+    b"AIza",
+    b"gho_",
+    b"ghp_",
+    b"ghr_",
+    b"ghs_",
+    b"ghu_",
+    b"github_pat_",
+    b"glpat-",
+    b"xox",
+    b"k_live_",
+    b"npm_",
+    b"hf_",
+    b"pypi-AgEI",
+    b"eyJ",
+    _PRIVATE,
+    *_in_all_cases(b"Bearer "),
+    *_in_all_cases(b"X-Amz-S"),
 )
-"""A pattern for the words of all kinds."""
+"""One of them stands in the beginning of each key."""
 
-LONGEST_OPENER_BYTES: Final = 24
+LONGEST_OPENER_BYTES: Final = 32
 """No key begins with more public characters, but for private keys."""
+
+_SHORT_BYTES: Final = 1024
+_NEAR_BYTES: Final = 64
+"""More than what stands before the run in a key, or behind it in its last line."""
 
 _SHORTEST_RUN = b"A" * 20
 _RUNS = bytes(
@@ -203,6 +286,35 @@ def has_long_run(raw: bytes) -> bool:
     Few events have them, and this takes a tenth of the time of a search.
     """
     return _SHORTEST_RUN in raw.translate(_RUNS)
+
+
+def find_runs(raw: bytes) -> bytes:
+    """
+    Return what stands near long runs, all in which a key can be; empty if nowhere.
+
+    Short bytes come back whole. Of long ones, such as those of a file, it is a small
+    part, unless they are encoded.
+    """
+    runs = raw.translate(_RUNS)
+    start = runs.find(_SHORTEST_RUN)
+    if start < 0:
+        return b""
+    if len(raw) <= _SHORT_BYTES or _PRIVATE in raw:
+        # What stands before a private key has no bounds.
+        return raw
+    near: list[bytes] = []
+    from_ = until = 0
+    while start >= 0:
+        if start - _NEAR_BYTES > until:
+            near.append(raw[from_:until])
+            from_ = start - _NEAR_BYTES
+        end = runs.find(b" ", start)
+        end = len(raw) if end < 0 else end
+        until = end + _NEAR_BYTES
+        start = runs.find(_SHORTEST_RUN, end)
+    near.append(raw[from_:until])
+    # What can't be a part of a key keeps them apart.
+    return b"\0".join(near)
 
 
 def kinds_in(raw: bytes) -> Iterator[KeyKind]:

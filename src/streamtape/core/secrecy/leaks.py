@@ -12,16 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from streamtape.core.model import Ending, Headers, Part, Request, Response
-from streamtape.core.secrecy.known_keys import has_long_run, kinds_in
-from streamtape.core.secrecy.redaction import (
-    clean_json,
-    clean_request,
-    clean_response,
-    clean_text,
-    unescape,
-)
+from streamtape.core.secrecy.heads import clean_request, clean_response
+from streamtape.core.secrecy.known_keys import find_runs, kinds_in
+from streamtape.core.secrecy.redaction import clean_json, clean_text, unescape
 from streamtape.core.secrecy.secrets import remembered_in
-from streamtape.core.streams.deltas import find_delta
+from streamtape.core.streams.deltas import OrdinaryDeltas, find_delta
 
 _LOOKED_AT_BYTES: Final = 256 * 1024
 _OVERLAP_BYTES: Final = 20 * 1024
@@ -55,13 +50,12 @@ def find_kinds(raw: bytes) -> list[str]:
     found: dict[str, None] = {}
     plain = unescape(raw)
     for read in (raw,) if plain is raw else (raw, plain):
-        has_run = has_long_run(read)
-        if remembered_in(read, has_run=has_run):
+        near = find_runs(read)
+        if remembered_in(read, has_run=bool(near)):
             found[SEEN] = None
-        if has_run:
-            for kind in kinds_in(read):
-                if kind.pattern.search(read):
-                    found[kind.name] = None
+        for kind in kinds_in(near):
+            if kind.pattern.search(near):
+                found[kind.name] = None
     return list(found)
 
 
@@ -132,6 +126,7 @@ class LeakScanner:
     def __init__(self) -> None:
         self._leaks: dict[Leak, None] = {}
         self._joined = JoinedTexts()
+        self._ordinary = OrdinaryDeltas()
         self._parts = 0
         self._is_stream = False
 
@@ -166,8 +161,12 @@ class LeakScanner:
             self._add(part.raw, f"{word} {self._parts}")
         if not self._is_stream:
             self._joined.feed("chunks", part.raw)
+        elif (ordinary := self._ordinary.find(part.raw)) is not None:
+            place, text, _ = ordinary
+            self._joined.feed(place, text)
         elif (delta := find_delta(part.raw)) is not None:
-            self._joined.feed(delta.place, delta.text)
+            for piece in delta.pieces:
+                self._joined.feed(piece.place, piece.text)
 
     def end(self, ending: Ending, summary: Mapping[str, Any]) -> None:
         """

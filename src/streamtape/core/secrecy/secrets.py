@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import parse_qsl
 
 from streamtape.core.model import Request
-from streamtape.core.secrecy.known_keys import OPENERS, has_long_run
+from streamtape.core.secrecy.beginnings import Beginnings
+from streamtape.core.secrecy.remembered import HEAD_BYTES, Remembered, Spelled
 
 SECRET_NAME: Final = re.compile(
     r"key|token|secret|sig|auth|pass|credential|cookie|session|jwt", re.IGNORECASE
@@ -40,60 +39,43 @@ _SURE_CHARS: Final = 20
 _LONGEST_CHARS: Final = 4096
 _SHORTEST_COOKIE_CHARS: Final = 16
 """What is shorter tells a page its colours, or a day: a text may hold it by chance."""
-_MOST_REMEMBERED: Final = 64
+_MOST_SEEN: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    spellings: tuple[bytes, ...]
-    """Of what is remembered, longest first; none is empty."""
-    has_run: bool
-    """Whether each of them has a run that :func:`has_long_run` finds."""
+_own: dict[str, Spelled] = {}
+"""Those of this process: its token, and what its environment holds."""
 
+_seen: dict[str, Spelled] = {}
+"""Those that clients sent, the oldest first."""
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """
-    What is looked for, made anew whenever a secret is remembered.
-    """
-
-    secrets: tuple[_Remembered, ...] = ()
-    has_short: bool = False
-    """Whether one is found where there is no long run."""
-    beginnings: re.Pattern[bytes] = re.compile(OPENERS)
-    """Finds the first bytes of every spelling, and the words of known kinds of keys."""
-
-
-_remembered: dict[str, _Remembered] = {}
-"""The oldest first."""
-
-_known = _Known()
-
-
-HEAD_BYTES: Final = 4
-"""How much of a secret has to be there before it is taken for the beginning of one."""
+_known = Remembered.of(())
 
 
 def remember_secret(value: str) -> None:
     """
     Keep a value out of everything that is written from now on.
 
-    Passed over are values that are no secrets but words, which a redactor would
-    take out of people's texts: those of less than 8 characters, and those of less
-    than 20 that have no digit. The 64 that were seen last are remembered.
+    For values of this process, which are never forgotten. Passed over are values that
+    are no secrets but words, which a redactor would take out of people's texts: those
+    of less than 8 characters, and those of less than 20 that have no digit.
     """
-    known = _remembered.pop(value, None)
-    is_new = known is None
-    if known is None:
-        is_word = len(value) < _SURE_CHARS and not re.search(r"\d", value)
-        if not _SHORTEST_CHARS <= len(value) <= _LONGEST_CHARS or is_word:
-            return
-        spellings = _spell(value)
-        known = _Remembered(spellings, all(map(has_long_run, spellings)))
-    _remembered[value] = known
-    if is_new:
-        for oldest in list(_remembered)[:-_MOST_REMEMBERED]:
-            _remembered.pop(oldest, None)
+    if value not in _own and _is_secret(value):
+        _own[value] = Spelled.of(value)
+        _seen.pop(value, None)
+        _renew()
+
+
+def _remember_seen(value: str) -> None:
+    """
+    Remember a value that a client sent: the 64 that were sent last are.
+    """
+    known = _seen.pop(value, None)
+    if known is not None:
+        _seen[value] = known
+    elif value not in _own and _is_secret(value):
+        _seen[value] = Spelled.of(value)
+        for oldest in list(_seen)[:-_MOST_SEEN]:
+            _seen.pop(oldest, None)
         _renew()
 
 
@@ -108,7 +90,7 @@ def remember_request(request: Request) -> None:
     if mark:
         for name, value in parse_qsl(query):
             if SECRET_NAME.search(name):
-                remember_secret(value)
+                _remember_seen(value)
 
 
 def remember_environment(environ: Mapping[str, str]) -> None:
@@ -123,14 +105,15 @@ def remembered_values() -> list[str]:
     """
     Return what is remembered as it was said, for those who spell it in their own way.
     """
-    return list(_remembered)
+    return [*_own, *_seen]
 
 
 def forget_secrets() -> None:
     """
     Forget all of them. For tests: a process has no reason to.
     """
-    _remembered.clear()
+    _own.clear()
+    _seen.clear()
     _renew()
 
 
@@ -138,24 +121,22 @@ def remembered_in(raw: bytes, *, has_run: bool) -> list[bytes]:
     """
     Return the spellings of secrets that stand in some bytes, longest first.
 
+    Each is as it stands there, so one in base64 may have line ends in it.
+
     Args:
         has_run: Whether :func:`has_long_run` holds for the bytes.
     """
-    known = _known
-    if not (has_run or known.has_short):
-        return []
-    found: list[bytes] = []
-    for secret in known.secrets:
-        found += [each for each in secret.spellings if each in raw]
-    return sorted(found, key=len, reverse=True) if found else found
+    return _known.spellings_in(raw, has_run=has_run)
 
 
-def may_begin_in(text: bytes, start: int) -> bool:
+def get_beginnings() -> Beginnings:
     """
-    Whether the first bytes of a secret stand in a text, from a place on, or the word
-    with which a known kind of key begins.
+    Return what finds the first bytes of a secret, and the words with which known kinds
+    of keys begin: where it finds nothing is neither.
+
+    It is another one as soon as another secret is remembered.
     """
-    return _known.beginnings.search(text, start) is not None
+    return _known.beginnings
 
 
 def find_unfinished(text: bytes, *, shortest: int = HEAD_BYTES) -> int | None:
@@ -165,17 +146,12 @@ def find_unfinished(text: bytes, *, shortest: int = HEAD_BYTES) -> int | None:
     Args:
         shortest: How many bytes of it have to be there.
     """
-    found = len(text)
-    for secret in _known.secrets:
-        for spelling in secret.spellings:
-            # What begins before that is there whole, or is none.
-            earliest = max(0, len(text) - len(spelling) + 1)
-            start = text.find(spelling[:shortest], earliest)
-            while 0 <= start < found:
-                if spelling.startswith(text[start:]):
-                    found = start
-                start = text.find(spelling[:shortest], start + 1)
-    return found if found < len(text) else None
+    return _known.find_unfinished(text, shortest=shortest)
+
+
+def _is_secret(value: str) -> bool:
+    is_word = len(value) < _SURE_CHARS and not re.search(r"\d", value)
+    return _SHORTEST_CHARS <= len(value) <= _LONGEST_CHARS and not is_word
 
 
 def _renew() -> None:
@@ -184,15 +160,9 @@ def _renew() -> None:
     """
     global _known
     while True:
-        secrets = tuple(_remembered.values())
-        heads = {each[:HEAD_BYTES] for secret in secrets for each in secret.spellings}
-        beginnings = b"|".join([OPENERS, *map(re.escape, sorted(heads))])
-        _known = _Known(
-            secrets=secrets,
-            has_short=not all(secret.has_run for secret in secrets),
-            beginnings=re.compile(beginnings),
-        )
-        if secrets == tuple(_remembered.values()):
+        secrets = (*_own.values(), *_seen.values())
+        _known = Remembered.of(secrets)
+        if secrets == (*_own.values(), *_seen.values()):
             return
 
 
@@ -201,14 +171,14 @@ def _remember_header(lower: str, value: str) -> None:
         for pair in value.split(";"):
             crumb = pair.partition("=")[2].strip()
             if len(crumb) >= _SHORTEST_COOKIE_CHARS:
-                remember_secret(crumb)
+                _remember_seen(crumb)
     elif lower.endswith("authorization"):
         scheme, _, credentials = value.strip().partition(" ")
-        remember_secret(credentials.strip() or scheme)
+        _remember_seen(credentials.strip() or scheme)
         if scheme.lower() == "basic":
             _remember_basic(credentials)
     else:
-        remember_secret(value.strip())
+        _remember_seen(value.strip())
 
 
 def _remember_basic(credentials: str) -> None:
@@ -216,30 +186,4 @@ def _remember_basic(credentials: str) -> None:
         decoded = base64.b64decode(credentials, validate=True).decode()
     except (binascii.Error, ValueError):
         return
-    remember_secret(decoded.partition(":")[2])
-
-
-def _spell(value: str) -> tuple[bytes, ...]:
-    raw = value.encode(errors="surrogateescape")
-    in_json = json.dumps(unquote(quote(raw)))[1:-1]
-    in_url = quote(raw, safe="")
-    spellings = {
-        raw,
-        raw[::-1],
-        in_json.encode(),
-        in_json.replace("/", "\\/").encode(),
-        in_url.encode(),
-        re.sub("%..", lambda found: found[0].lower(), in_url).encode(),
-        quote(raw).encode(),
-        raw.hex().encode(),
-        raw.hex().upper().encode(),
-    }
-    for before in range(3):
-        # Base64 of a longer text that holds it at any place: but for the characters
-        # at its edges, which say something of its neighbours too.
-        encoded = base64.b64encode(bytes(before) + raw).rstrip(b"=")
-        start = (before * 8 + 5) // 6
-        end = (before + len(raw)) * 8 // 6
-        inner = encoded[start:end]
-        spellings |= {inner, inner.replace(b"+", b"-").replace(b"/", b"_")}
-    return tuple(sorted(spellings, key=len, reverse=True))
+    _remember_seen(decoded.partition(":")[2])

@@ -1,237 +1,266 @@
 """
-The text that one event adds to a longer one, found in its bytes and replaced there.
+The texts that one event adds to longer ones, found in its bytes and replaced there.
 
-A key may come in pieces, a few characters in each event. Known are the deltas of
-the Messages API, and of other providers those that carry text or a tool's input.
+A key may come in pieces, a few characters in each event. Deltas of the Messages API
+are known; of all other events each string is taken for a piece of a text.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Iterable
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from streamtape.core.streams.leaves import Path, find_leaves, put_leaf
 from streamtape.core.streams.sse import encode_event, parse_event
 
-_BEFORE: Final = (
+_ORDINARY: Final = re.compile(
     rb'event: content_block_delta\ndata: \{"type": ?"content_block_delta", ?"index": ?'
     rb'(\d+), ?"delta": ?\{"type": ?"(?:text|thinking|input_json)_delta", ?'
-    rb'"(text|thinking|partial_json)": ?"'
+    rb'"(text|thinking|partial_json)": ?"([^"\\]*(?:\\.[^"\\]*)*)("\} *\}\s*)'
 )
-_BEHIND: Final = rb'"\} *\}\s*'
-
-_ORDINARY: Final = re.compile(_BEFORE + rb'([^"\\]*(?:\\.[^"\\]*)*)' + _BEHIND)
 """A delta as the API and most fakes write it. Any other spelling is parsed."""
 
-_PLAIN: Final = re.compile(_BEFORE + rb'([^"\\]*)' + _BEHIND)
-"""One without any escape."""
+_STRINGS: Final = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)("?)')
+_NAME_END: Final = re.compile(rb"\s*:")
+_BARE: Final = re.compile(rb'^data: ?([^"\r\n]+)\r?$', re.MULTILINE)
+"""A line of data that is no JSON."""
+_MOST_BEGUN: Final = 16
 
-_BEGUN: Final = re.compile(
-    rb'"(?:text|thinking|partial_json|content|arguments|delta)"\s*:\s*"'
-    rb'([^"\\]*(?:\\.[^"\\]*)*)'
+_ENDS: Final = (b"content_block_stop", b"message_stop", b"[DONE]", b"response.")
+_LAST_TYPES: Final = (
+    "message_stop",
+    "response.completed",
+    "response.failed",
+    "response.incomplete",
 )
-"""The text of a delta that was cut off."""
+_DONE: Final = "[DONE]"
 
-_WORDS: Final = (b"delta", b"content_block_start", b'"candidates"')
-"""One of them is in every event that adds to a text."""
+_OPAQUE: Final = frozenset({"signature", "thoughtSignature", "encrypted_content"})
+"""Names of what clients send back as it is, and which is no text of a model's."""
 
-_ENDS: Final = (b"content_block_stop", b"message_stop")
-
-_FIELDS: Final = ("text", "thinking", "partial_json")
-
-_Path = tuple[str | int, ...]
+_decoder: Final = json.JSONDecoder(strict=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
+class Piece(NamedTuple):
     """
-    A piece of a text.
+    What an event adds to one text.
     """
 
     place: Hashable
     """Which text it adds to: the same for all pieces of one."""
     text: bytes
     """UTF-8; half of a surrogate pair, which JSON can spell, is in three bytes."""
-    raw: bytes
-    """The event."""
-    span: tuple[int, int] | None
-    """Where the text is in the event, as a JSON string without its quotes."""
-    path: _Path
+    path: Path = ()
     """Where it is in the event's data, if that had to be parsed."""
 
-    def replaced(self, text: bytes) -> bytes:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """
+    An event that adds to texts.
+    """
+
+    raw: bytes
+    """The event."""
+    pieces: tuple[Piece, ...]
+    """One for each text; never empty."""
+    span: tuple[int, int] | None = None
+    """Where the only text is in the event, as a JSON string without its quotes."""
+
+    def replaced(self, texts: Sequence[bytes]) -> bytes:
         """
-        Return the event with another text in its place.
+        Return the event with other texts in their places.
         """
-        try:
-            decoded = text.decode(errors="surrogatepass")
-        except UnicodeDecodeError:
-            # A secret that is no UTF-8 may match within a character.
-            decoded = text.decode(errors="replace")
+        decoded = [_decode_text(text) for text in texts]
         if self.span is not None:
             start, end = self.span
-            return self.raw[:start] + _encode(decoded)[1:-1] + self.raw[end:]
+            return self.raw[:start] + _encode(decoded[0])[1:-1] + self.raw[end:]
         event = parse_event(self.raw)
+        data = _read_data(event.data or "")
+        if data is None:
+            return encode_event(texts[0].decode(errors="replace"), name=event.name)
+        for piece, text in zip(self.pieces, decoded, strict=True):
+            data = put_leaf(data, piece.path, text)
         try:
-            encoded = _encode(_put(json.loads(event.data or ""), self.path, decoded))
+            encoded = _encode(data)
         except RecursionError:
             # It could just be read, and nobody who means well nests so deep.
             encoded = b"{}"
         return encode_event(encoded.decode(), name=event.name)
 
 
-def find_plain(raw: bytes) -> tuple[Hashable, bytes] | None:
+class OrdinaryDeltas:
     """
-    Return the place and the text of a delta if that takes no decoding, or None.
+    Reads the deltas that make up most of a stream, as long as each is like the last.
 
-    A shortcut for nearly all deltas of a stream, whose :class:`Delta` says the same.
-    There is nothing else in such an event that anybody could have put there.
+    A shortcut, which says the same of them as :func:`find_delta`.
     """
-    match = _PLAIN.fullmatch(raw)
-    return None if match is None else (match.group(2, 1), match[3])
+
+    def __init__(self) -> None:
+        self._head = b"\n"
+        self._head_bytes = 1
+        self._end = b'"\n'
+        self._tail = b"\n"
+        """The end without the quote."""
+        self._place: Hashable = None
+
+    def find(self, raw: bytes) -> tuple[Hashable, bytes, bool] | None:
+        """
+        Return the place and the text of a delta, and whether there is no escape in it.
+
+        None for all other events. There is nothing in such a delta but its text that
+        anybody could have put there.
+        """
+        if not raw.startswith(self._head):
+            return self._find_like_no_last(raw)
+        literal, _, tail = raw[self._head_bytes :].partition(b'"')
+        if tail == self._tail and b"\\" not in literal:
+            return self._place, literal, True
+        literal = raw[self._head_bytes : -len(self._end)]
+        if b"\\" not in literal or not raw.endswith(self._end):
+            return self._find_like_no_last(raw)
+        text = _decode_literal(literal)
+        return None if text is None else (self._place, text, False)
+
+    def _find_like_no_last(self, raw: bytes) -> tuple[Hashable, bytes, bool] | None:
+        match = _ORDINARY.fullmatch(raw)
+        if match is None:
+            return None
+        self._head, self._end = raw[: match.start(3)], match[4]
+        self._head_bytes = len(self._head)
+        self._tail = self._end[1:]
+        self._place = match.group(2, 1)
+        text = _decode_literal(match[3])
+        return None if text is None else (self._place, text, b"\\" not in match[3])
 
 
 def find_delta(raw: bytes) -> Delta | None:
     """
-    Return what an event adds to a text, or None where it adds to none.
+    Return what an event adds to texts, or None where it adds to none.
     """
     if (match := _ORDINARY.fullmatch(raw)) is not None:
-        literal = match[3]
-        text = literal if b"\\" not in literal else _decode(literal)
+        text = _decode_literal(match[3])
         if text is None:
             return None
-        return Delta(
-            place=match.group(2, 1),
-            text=text,
-            raw=raw,
-            span=match.span(3),
-            path=(),
-        )
-    if not any(word in raw for word in _WORDS):
+        piece = Piece(match.group(2, 1), text)
+        return Delta(raw=raw, pieces=(piece,), span=match.span(3))
+    event = parse_event(raw)
+    if event.data is None or event.data == _DONE:
         return None
     try:
-        data = json.loads(parse_event(raw).data or "")
-    except (ValueError, RecursionError):
+        data = _read_data(event.data)
+    except RecursionError:
         return None
-    if (found := _find_text(data)) is None:
-        return None
-    place, path, text = found
-    return Delta(
-        place=place,
-        text=text.encode(errors="surrogatepass"),
-        raw=raw,
-        span=None,
-        path=path,
-    )
+    if data is None:
+        data = event.data
+    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str):
+        kind = event.name
+    pieces = tuple(_pieces_of(data, kind))
+    return Delta(raw=raw, pieces=pieces) if pieces else None
 
 
-def find_begun(raw: bytes) -> tuple[int, int] | None:
+def find_begun(raw: bytes) -> list[tuple[int, int]]:
     """
-    Return where the text is in an event that was cut off, within it or behind, or None.
+    Return where texts are in an event that was cut off, within one or behind.
+
+    The last 16, in order, which are enough for any event of an API.
     """
-    match = _BEGUN.search(raw)
-    return None if match is None else match.span(1)
+    found: deque[tuple[int, int]] = deque(maxlen=_MOST_BEGUN)
+    for match in _STRINGS.finditer(raw):
+        if not (match[2] and _NAME_END.match(raw, match.end())):
+            found.append(match.span(1))
+    found += [bare.span(1) for bare in _BARE.finditer(raw)]
+    return list(found)
 
 
 def find_ended(raw: bytes, places: Iterable[Hashable]) -> list[Hashable]:
     """
-    Return to which texts nothing more comes behind an event that is no delta.
+    Return to which texts nothing more comes behind an event.
     """
     if not any(word in raw for word in _ENDS):
         return []
+    said = parse_event(raw).data or ""
+    if said == _DONE:
+        return list(places)
     try:
-        data = json.loads(parse_event(raw).data or "")
+        data = json.loads(said)
     except (ValueError, RecursionError):
         return []
     match data:
-        case {"type": "message_stop"}:
+        case {"type": str(kind)} if kind in _LAST_TYPES:
             return list(places)
         case {"type": "content_block_stop", "index": index}:
-            # As :func:`_find_field` makes a place.
-            block = (str(index).encode(),)
+            # As :func:`_place_in_block` makes a place.
+            block = str(index).encode()
             return [
-                each for each in places if isinstance(each, tuple) and each[1:] == block
+                each
+                for each in places
+                if isinstance(each, tuple) and len(each) == 2 and each[1] == block
             ]
     return []
 
 
-def _find_text(data: Any) -> tuple[Hashable, _Path, str] | None:
+def _read_data(data: str) -> str | dict[str, Any] | list[Any] | None:
     """
-    Return which text it is a piece of, where that is, and the piece.
+    Return what JSON says, or None for data that is a text itself: no JSON, or a piece
+    of such a text that looks like a number.
+
+    Raises:
+        RecursionError: It nests too deep.
     """
-    match data:
-        case {"type": "content_block_delta", "delta": dict(delta)}:
-            return _find_field(data, "delta", delta)
-        # A block may begin with some of its text.
-        case {"type": "content_block_start", "content_block": dict(block)}:
-            return _find_field(data, "content_block", block)
-        # OpenAI: Responses, then Chat Completions.
-        case {"type": str(kind), "delta": str(text)}:
-            places = (kind, data.get("output_index"), data.get("content_index"))
-            return _hashable(places), ("delta",), text
-        case {"choices": [{"delta": {"content": str(text)}} as choice, *_]}:
-            place = ("content", choice.get("index"))
-            return _hashable(place), ("choices", 0, "delta", "content"), text
-        case {
-            "choices": [
-                {
-                    "delta": {
-                        "tool_calls": [
-                            {"function": {"arguments": str(text)}} as call,
-                            *_,
-                        ]
-                    }
-                },
-                *_,
-            ]
-        }:
-            place = ("arguments", call.get("index"))
-            calls = ("choices", 0, "delta", "tool_calls", 0, "function", "arguments")
-            return _hashable(place), calls, text
-        # Gemini.
-        case {"candidates": [{"content": {"parts": [{"text": str(text)}, *_]}}, *_]}:
-            return "parts", ("candidates", 0, "content", "parts", 0, "text"), text
-    return None
-
-
-def _put(data: Any, path: _Path, text: str) -> Any:
-    inner = data
-    for step in path[:-1]:
-        inner = inner[step]
-    inner[path[-1]] = text
-    return data
-
-
-def _find_field(
-    data: dict[str, Any], outer: str, inner: dict[str, Any]
-) -> tuple[Hashable, _Path, str] | None:
-    for name in _FIELDS:
-        if isinstance(text := inner.get(name), str):
-            # As an ordinary delta spells it.
-            place = (name.encode(), str(data.get("index")).encode())
-            return place, (outer, name), text
-    return None
-
-
-def _hashable(place: tuple[Any, ...]) -> Hashable:
-    """
-    Make a place of what JSON holds, which may be lists.
-    """
-    return tuple(
-        each if isinstance(each, str | int | bytes | None) else str(each)
-        for each in place
-    )
-
-
-def _decode(literal: bytes) -> bytes | None:
     try:
-        text = json.loads(b'"%b"' % literal, strict=False)
+        read = json.loads(data)
     except ValueError:
+        return None
+    return read if isinstance(read, str | dict | list) else None
+
+
+def _pieces_of(data: Any, kind: str | None) -> Iterator[Piece]:
+    is_block = kind in ("content_block_delta", "content_block_start")
+    for place, path, text in find_leaves(data):
+        if path == ("type",) or (path and path[-1] in _OPAQUE):
+            continue
+        where: Hashable = (kind, *place)
+        if is_block and len(path) > 1:
+            where = _place_in_block(data, path[1:])
+        yield Piece(where, text.encode(errors="surrogatepass"), path)
+
+
+def _place_in_block(data: dict[str, Any], path: Path) -> Hashable:
+    """
+    Make a place as an ordinary delta has it: a block may begin with some of its text.
+    """
+    return ".".join(map(str, path)).encode(), str(data.get("index")).encode()
+
+
+def _decode_literal(literal: bytes) -> bytes | None:
+    """
+    Return what a JSON string without its quotes says, or None if it is none.
+    """
+    if b"\\" not in literal:
+        return literal
+    try:
+        quoted = f'"{literal.decode(errors="surrogatepass")}"'
+        text, end = _decoder.raw_decode(quoted)
+    except ValueError:
+        return None
+    if end != len(quoted):
         return None
     encoded: bytes = text.encode(errors="surrogatepass")
     return encoded
+
+
+def _decode_text(text: bytes) -> str:
+    try:
+        return text.decode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        # A secret that is no UTF-8 may match within a character.
+        return text.decode(errors="replace")
 
 
 def _encode(value: object) -> bytes:

@@ -50,7 +50,15 @@ class EventSplitter:
         Take one chunk and return the events that are whole now, oldest first.
         """
         rest = self._rest
-        if not rest and _is_one_event(chunk) and len(chunk) <= self._longest_bytes:
+        size = len(chunk)
+        if (
+            # Nearly every chunk of a live stream is one event, its lines ended by LF,
+            # and this is half the cost of a search.
+            not rest
+            and chunk.find(b"\n\n") == size - 2
+            and 1 < size <= self._longest_bytes
+            and b"\r" not in chunk
+        ):
             return [chunk]
         # An end may have begun in the bytes that were already searched.
         search_from = max(0, len(rest) - _LONGEST_END + 1)
@@ -78,16 +86,6 @@ class EventSplitter:
         The bytes behind the last whole event: what a cut stream leaves over.
         """
         return bytes(self._rest)
-
-
-def _is_one_event(chunk: bytes) -> bool:
-    """
-    Whether a chunk that begins an event is that event alone, its lines ended by LF.
-
-    Nearly every chunk of a live stream is, and this is half the cost of a search.
-    """
-    size = len(chunk)
-    return size > 1 and chunk.find(b"\n\n") == size - 2 and b"\r" not in chunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from streamtape.core.model import EndReason, Headers, Request
-from streamtape.core.secrecy.redaction import HOP_BY_HOP
+from streamtape.core.secrecy.heads import HOP_BY_HOP
 from streamtape.errors import UpstreamTimeoutError, UpstreamUnreachableError
 from streamtape.server.forwarding.decoding import DECODED, UNKNOWN, encoding_of
 
