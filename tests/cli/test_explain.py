@@ -62,6 +62,26 @@ def test_a_hit_names_the_takes_in_their_order() -> None:
     )
 
 
+def test_failures_that_are_skipped_answer_nothing() -> None:
+    folder, body = Path("cassettes"), body_file()
+    for status in (529, 429, 200, 529):
+        write_tape(folder, ANSWER, name=NAME, request=post(RECORDED), status=status)
+    (folder / f"{NAME}-2.tape").write_bytes(
+        (folder / f"{NAME}-2.tape").read_bytes()[:-40]
+    )
+    every = [NAME, *(f"{NAME}-{take}" for take in (2, 3, 4))]
+
+    assert told(explain("--json", body))["cassettes"] == every
+    assert told(explain("--json", "--collapse-retries", body)) == {
+        "hit": True,
+        "cassettes": every[2:],
+    }
+
+    Path("streamtape.toml").write_text("collapse_retries = true")
+    assert told(explain("--json", body))["cassettes"] == every[2:]
+    assert told(explain("--json", "--no-collapse-retries", body))["cassettes"] == every
+
+
 def test_a_hit_is_told_as_json() -> None:
     record(post(RECORDED))
     result = explain("--json", body_file())

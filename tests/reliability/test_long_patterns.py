@@ -21,7 +21,8 @@ TEXT = "a" * 23 + "!"
 def test_many_texts_just_under_the_limit_of_one_end_in_an_error(
     tmp_path: Path,
 ) -> None:
-    content = [{"type": "text", "text": TEXT}] * 400
+    # No two are equal, for a short text is looked at once.
+    content = [{"type": "text", "text": f"{TEXT}{number}"} for number in range(400)]
     asked = {"messages": [{"role": "user", "content": content}]}
 
     with streamtape.replay(tmp_path, replace=[[PATTERN, "x"]]) as replay:

@@ -14,12 +14,13 @@ import click
 from streamtape.cli._options import setting_options
 from streamtape.cli._render import escape, make_console, print_json
 from streamtape.core.matching.key import matched
-from streamtape.core.misses.report import describe_request
+from streamtape.core.matching.retries import NO_ANSWER, without_retries
+from streamtape.core.misses.explaining import describe_request
 from streamtape.core.model import Headers, Request, find_header
 from streamtape.core.secrecy.heads import clean_request
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.entries import TAPE_SUFFIX
-from streamtape.library.reader import read_request
+from streamtape.library.reader import CassetteReader, read_request
 from streamtape.library.writer import PART_SUFFIX
 from streamtape.server.config import replaying_config
 from streamtape.server.misses import report_miss
@@ -50,7 +51,10 @@ _JSON: Final = ("content-type", "application/json")
     default="",
     help="The scope that is asked, as in /~NAME.",
 )
-@setting_options("cassettes", "ignore", "replace", "headers", "rename_ids", "preset")
+@setting_options(
+    *("cassettes", "ignore", "replace", "headers", "rename_ids", "preset"),
+    "collapse_retries",
+)
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
 def explain(
     request_file: str,
@@ -93,9 +97,11 @@ def explain(
     scope = _find_scope(settings, scope_name)
     asked = clean_request(request)
     seen = matched(asked, scope.policy.rules)
-    takes = [scope.name_of(take) for take in scope.library.takes(seen.key, asked)]
-    if takes:
-        _tell_hit(describe_request(asked, seen), takes, is_json=is_json)
+    if takes := scope.library.takes(seen.key, asked):
+        if scope.policy.collapse_retries:
+            takes = [takes[index] for index in without_retries(_statuses(takes))]
+        names = [scope.name_of(take) for take in takes]
+        _tell_hit(describe_request(asked, seen), names, is_json=is_json)
         return
     report = report_miss(scope, asked, seen, seen.key)
     if is_json:
@@ -113,6 +119,21 @@ def _find_scope(settings: Settings, name: str) -> Scope:
     scope = Scopes(replaying_config(settings, port=0)).get(name)
     scope.open()
     return scope
+
+
+def _statuses(takes: list[Path]) -> list[int]:
+    """
+    Return the statuses of takes; one that can't be played stands for a failure.
+    """
+    statuses = []
+    for take in takes:
+        try:
+            with CassetteReader(take) as reader:
+                response = reader.response
+        except CassetteError:
+            response = None
+        statuses.append(NO_ANSWER if response is None else response.status)
+    return statuses
 
 
 def _tell_hit(asked: str, takes: list[str], *, is_json: bool) -> None:

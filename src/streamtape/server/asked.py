@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from streamtape.core.matching.bodies import decode_body
+from streamtape.core.matching.encodings import decode_body
 from streamtape.core.matching.key import DEFAULT_RULES, Matched, matched, request_key
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode

@@ -4,16 +4,16 @@ The report of a miss, from the library that did not have the answer.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import threading
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from streamtape.core.matching.key import Matched
-from streamtape.core.misses.report import (
-    SETTINGS_PLACE,
-    MissReport,
-    explain_exhausted,
-    explain_miss,
-)
+from streamtape.core.misses.explaining import explain_exhausted, explain_miss
+from streamtape.core.misses.recorded import Recorded
+from streamtape.core.misses.report import SETTINGS_PLACE, MissReport
 from streamtape.core.secrecy.heads import CleanRequest
+from streamtape.library.folder import Known
 from streamtape.server.state.scopes import Scope
 
 
@@ -42,12 +42,72 @@ def _report(scope: Scope, asked: CleanRequest, seen: Matched, key: str) -> MissR
             takes=len(takes),
             library=str(library.folder),
         )
-    return explain_miss(
-        asked,
-        seen,
-        library.known(),
-        lambda known: library.request_of(known.path),
-        rules=scope.policy.rules,
-        library=str(library.folder),
-        where=scope.policy.where or SETTINGS_PLACE,
+    return _SHARED.explain(scope, asked, seen)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Waiting:
+    """
+    The misses of one scope that are being explained now.
+    """
+
+    recorded: Recorded[Known]
+    came: int = 0
+    """How many, those that were told included."""
+    told: int = 0
+    known: list[Known] = field(default_factory=list)
+    """What is in the library."""
+    listed: int = 0
+    """How many had come when that was listed."""
+
+
+class _Shared:
+    """
+    Explains misses one after the other, and reads each cassette once for all that
+    come at the same time.
+
+    What came into the library before a miss did is seen, and nothing is kept when
+    none is left.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[Scope, _Waiting] = {}
+        self._counting = threading.Lock()
+        self._explaining = threading.Lock()
+
+    def explain(self, scope: Scope, asked: CleanRequest, seen: Matched) -> MissReport:
+        """
+        Explain a miss that no take has the key of. Blocks.
+        """
+        with self._counting:
+            if (waiting := self._waiting.get(scope)) is None:
+                waiting = self._waiting[scope] = _Waiting(recorded=_recorded(scope))
+            waiting.came += 1
+            number = waiting.came
+        try:
+            with self._explaining:
+                if waiting.listed < number:
+                    waiting.listed = waiting.came
+                    waiting.known = scope.library.known()
+                return explain_miss(
+                    asked,
+                    seen,
+                    waiting.known,
+                    waiting.recorded,
+                    library=str(scope.library.folder),
+                    where=scope.policy.where or SETTINGS_PLACE,
+                )
+        finally:
+            with self._counting:
+                waiting.told += 1
+                if waiting.told == waiting.came:
+                    del self._waiting[scope]
+
+
+_SHARED: Final = _Shared()
+
+
+def _recorded(scope: Scope) -> Recorded[Known]:
+    return Recorded(
+        lambda known: scope.library.request_of(known.path), rules=scope.policy.rules
     )

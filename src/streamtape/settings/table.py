@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -14,19 +13,15 @@ from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.errors import UsageError
+from streamtape.settings.kinds import choice, list_of, switch
 from streamtape.settings.setting import Setting
+from streamtape.settings.texts import parse_number
 from streamtape.settings.values import (
     LONGEST_S,
-    parse_bool,
-    parse_float,
-    parse_int,
-    parse_list,
     read_address,
-    read_bool,
     read_folder,
     read_headers,
     read_ignore,
-    read_member,
     read_port,
     read_replace,
     read_seconds,
@@ -39,17 +34,6 @@ DEFAULT_PORT: Final = 8484
 
 SCOPES: Final = "scopes"
 """The table of files that holds a table for each scope."""
-
-
-def _choice(name: str, choices: type[StrEnum], help: str, shown: str) -> Setting:
-    return Setting(
-        name=name,
-        help=help,
-        expected="one of " + ", ".join(choices),
-        convert=read_member(choices),
-        choices=choices,
-        shown_default=shown,
-    )
 
 
 _ALL: Final = (
@@ -77,7 +61,7 @@ _ALL: Final = (
         help="Where to listen on 127.0.0.1; 0 picks a free port.",
         expected="a number from 0 to 65535",
         convert=read_port,
-        parse=parse_int,
+        parse=parse_number(int),
         metavar="N",
         is_for_scopes=False,
         shown_default=f"{DEFAULT_PORT}, or a free one with a command",
@@ -92,11 +76,11 @@ _ALL: Final = (
         is_for_scopes=False,
         shown_default="the loopback interface alone",
     ),
-    _choice(
+    choice(
         "mode",
         RecordMode,
         "When to record and when to replay.",
-        "all for record, none for replay",
+        shown_default="all for record, none for replay",
     ),
     Setting(
         name="speed",
@@ -112,86 +96,52 @@ _ALL: Final = (
         help="Cut longer silences to this, before the speed applies.",
         expected=f"a number of seconds from 0 to {LONGEST_S}",
         convert=read_seconds,
-        parse=parse_float,
+        parse=parse_number(float),
         metavar="SECONDS",
     ),
-    _choice(
+    choice(
         "exhausted",
         Exhausted,
         "What follows the last take of a request: a miss, that take again, or the "
         "first one.",
-        "cycle",
+        shown_default="cycle",
     ),
-    Setting(
-        name="collapse_retries",
-        help="Skip recorded failures that a later take made good.",
-        expected="true or false",
-        convert=read_bool,
-        parse=parse_bool,
-        is_switch=True,
-        default=False,
-        shown_default="false",
-    ),
-    Setting(
-        name="on_disconnect",
-        help="What a client that leaves in mid-answer does to the recording: stop it, "
-        "or have it finish alone, within 60 s and 32 MiB.",
-        expected="one of " + ", ".join(OnDisconnect),
-        convert=read_member(OnDisconnect),
-        choices=OnDisconnect,
+    switch("collapse_retries", "Skip recorded failures that a later take made good."),
+    choice(
+        "on_disconnect",
+        OnDisconnect,
+        "What a client that leaves in mid-answer does to the recording: stop it, or "
+        "have it finish alone, within 60 s and 32 MiB.",
         default=OnDisconnect.STOP,
-        shown_default=OnDisconnect.STOP.value,
     ),
-    Setting(
-        name="ignore",
-        help="Don't match by this: a JSON path into the body, or ?NAME of the query.",
-        expected="a list of JSON paths",
+    list_of(
+        "ignore",
+        "Don't match by this: a JSON path into the body, or ?NAME of the query.",
+        of="JSON paths",
         convert=read_ignore,
-        parse=parse_list,
         metavar="PATH",
-        is_list=True,
-        default=(),
     ),
-    Setting(
-        name="replace",
-        help="Before matching, put TEXT for what PATTERN finds in a string of the "
-        "body.",
-        expected="a list of [pattern, text] pairs",
+    list_of(
+        "replace",
+        "Before matching, put TEXT for what PATTERN finds in a string of the body.",
+        of="[pattern, text] pairs",
         convert=read_replace,
-        parse=parse_list,
         metavar="PATTERN TEXT",
-        is_list=True,
-        default=(),
     ),
-    Setting(
-        name="headers",
-        help="Match by this header too.",
-        expected="a list of header names",
+    list_of(
+        "headers",
+        "Match by this header too.",
+        of="header names",
         convert=read_headers,
-        parse=parse_list,
         metavar="NAME",
-        is_list=True,
-        default=(),
     ),
-    Setting(
-        name="rename_ids",
-        help="Match ids of tool calls by their order alone.",
-        expected="true or false",
-        convert=read_bool,
-        parse=parse_bool,
-        is_switch=True,
-        default=False,
-        shown_default="false",
-    ),
-    Setting(
-        name="preset",
-        help="Rules that come with streamtape, for agents; auto is agent for Claude "
-        "Code, and none for other clients.",
-        expected="one of " + ", ".join(Preset),
-        convert=read_member(Preset),
-        choices=Preset,
+    switch("rename_ids", "Match ids of tool calls by their order alone."),
+    choice(
+        "preset",
+        Preset,
+        "Rules that come with streamtape, for agents; auto is agent for Claude Code, "
+        "and none for other clients.",
         default=Preset.AUTO,
-        shown_default=Preset.AUTO.value,
     ),
 )
 

@@ -1,14 +1,9 @@
 """
-One value of a setting: what it may be in TOML and in Python, and what text stands
-for.
-
-Text, of a flag or of the environment, first becomes what it would be in TOML, so
-that a value is judged in one place, however it came.
+One value of a setting: what it may be in TOML and in Python.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from enum import StrEnum
 from ipaddress import ip_address
@@ -23,10 +18,6 @@ LONGEST_S: Final = 1_000_000
 
 _PORTS: Final = range(65536)
 _SHOWN_CHARS: Final = 80
-_WORDS: Final = {
-    **dict.fromkeys(("1", "true", "yes", "on"), True),
-    **dict.fromkeys(("0", "false", "no", "off"), False),
-}
 
 
 class UnfitError(Exception):
@@ -174,48 +165,6 @@ def read_replace(value: object) -> tuple[tuple[str, str], ...]:
             case _:
                 raise UnfitError(item, " in it")
     return Rules(replace=tuple(pairs)).replace
-
-
-def parse_int(text: str) -> object:
-    """
-    Return the number that a text stands for, or the text where it is none.
-    """
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def parse_float(text: str) -> object:
-    """
-    Return the number that a text stands for, or the text where it is none.
-    """
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def parse_bool(text: str) -> object:
-    """
-    Return what a word such as ``on`` or ``0`` stands for, or the text itself.
-    """
-    return _WORDS.get(text.strip().lower(), text)
-
-
-def parse_list(text: str) -> object:
-    """
-    Return the items of a TOML array, or those between the blanks of other text.
-
-    Text that begins as an array and is none is returned as it is.
-    """
-    if not text.lstrip().startswith("["):
-        return text.split()
-    try:
-        table = tomllib.loads(f"list = {text.strip()}")
-    except (ValueError, RecursionError):
-        return text
-    return table["list"] if len(table) == 1 else text
 
 
 def _read_texts(value: object) -> tuple[str, ...]:

@@ -5,23 +5,16 @@ The messages of a miss, whole, as a person reads them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from asking import RECORDED, SYSTEM, changed, post, with_item
-from streamtape.core.matching.key import DEFAULT_RULES, matched
-from streamtape.core.matching.names import cassette_stem
+from missing import Known, explain
+from streamtape.core.matching.key import matched
 from streamtape.core.matching.rules import Rules
-from streamtape.core.misses.report import (
-    MissReport,
-    describe_request,
-    explain_exhausted,
-    explain_miss,
-)
+from streamtape.core.misses.explaining import explain_exhausted
 from streamtape.core.model import Request
-from streamtape.errors import CassetteError
 
 THREE_MESSAGES = RECORDED["messages"]
 NEAREST = "The nearest is hello-0a1b2c3d; recorded / requested:"
@@ -34,35 +27,6 @@ RULE = "This rule in [tool.streamtape] of pyproject.toml would make it hit:"
 OR_RECORD = (
     "Or record this too: streamtape record --mode new_episodes --cassettes cassettes"
 )
-
-
-@dataclass(frozen=True)
-class Known:
-    name: str
-    request: Request | None
-    size_bytes: int = 1
-
-    @property
-    def stem(self) -> str:
-        return self.name
-
-
-def read(known: Known) -> Request:
-    if known.request is None:
-        raise CassetteError("is damaged")
-    return known.request
-
-
-def explain(
-    asked: Request,
-    known: Iterable[Known],
-    *,
-    rules: Rules = DEFAULT_RULES,
-    library: str = "cassettes",
-) -> MissReport:
-    return explain_miss(
-        asked, matched(asked, rules), known, read, rules=rules, library=library
-    )
 
 
 def dated(day: str) -> Request:
@@ -259,63 +223,6 @@ def test_a_library_that_cannot_be_read_is_told() -> None:
     )
 
 
-def test_a_cassette_that_came_in_the_meantime_is_told() -> None:
-    report = explain(post(RECORDED), [Known("a", post(RECORDED))])
-
-    assert str(report).split("\n")[1] == (
-        "a asks the same, but came just now or is not whole yet."
-    )
-
-
-def test_how_much_of_a_large_library_was_compared_is_told() -> None:
-    known = [Known(f"a{i}", changed(top_k=i), 1024 * 1024) for i in range(40)]
-    report = explain(post(RECORDED), known)
-
-    assert report.compared == (8, 40)
-    assert str(report).split("\n")[1] == (
-        "The nearest of 8 compared is a0; recorded / requested:"
-    )
-
-
-def test_a_report_follows_the_rules_in_force() -> None:
-    rules = Rules(ignore=("system",))
-    asked = changed(system="Other", temperature=0)
-    report = explain(asked, [Known("a", post(RECORDED))], rules=rules)
-
-    assert [each.path for each in report.differences] == ["temperature"]
-    assert report.rule == 'ignore = ["system", "temperature"]'
-
-
-def test_a_rule_that_takes_recorded_requests_for_one_is_not_told() -> None:
-    known = [
-        Known(name, changed(system=f"Translate to {name}."))
-        for name in ("French", "German")
-    ]
-    asked = changed(system="Translate to Danish.")
-
-    assert explain(asked, known[:1]).rule == 'ignore = ["system"]'
-    assert explain(asked, known).rule is None
-    assert explain(asked, [*known[:1], Known("x", None)]).rule is not None
-
-
-def test_where_a_rule_has_to_stand_is_told() -> None:
-    asked = changed(temperature=0)
-    report = explain_miss(
-        asked,
-        matched(asked),
-        [Known("a", post(RECORDED))],
-        read,
-        rules=DEFAULT_RULES,
-        library="cassettes",
-        where="[scopes.a] of streamtape.toml",
-    )
-
-    assert (
-        "This rule in [scopes.a] of streamtape.toml would make it hit: "
-        'ignore = ["temperature"]'
-    ) in str(report).split("\n")
-
-
 def test_no_key_is_told_even_if_a_request_was_not_redacted() -> None:
     key = f"sk-ant-{'a1' * 20}"
     asked = replace(changed(temperature=key), target=f"/v1/messages?x={key}")
@@ -345,15 +252,6 @@ def test_a_report_is_json_with_all_of_its_facts() -> None:
         "compared": 1,
         "known": 1,
     }
-
-
-def test_a_request_is_described_in_a_few_words() -> None:
-    models = Request(method="GET", target="/v1/models")
-
-    assert describe_request(models, matched(models)) == "GET /v1/models"
-    assert describe_request(post(RECORDED), matched(post(RECORDED))) == (
-        "POST /v1/messages, model claude-x, 3 messages"
-    )
 
 
 @pytest.mark.parametrize(
@@ -389,20 +287,3 @@ def test_a_message_is_printable_and_below_4_kib_whatever_was_sent(char: str) -> 
         assert len(str(report).encode()) < 4096
         assert all(line.isprintable() for line in str(report).split("\n"))
         assert str(report).count("\n") < 12
-
-
-def test_a_large_conversation_has_a_small_report() -> None:
-    messages = [
-        {"role": "user", "content": [{"type": "text", "text": f"{i} " + "x" * 5000}]}
-        for i in range(400)
-    ]
-    turns = [changed(messages=messages[: i + 1]) for i in range(360, 400, 2)]
-    turns.append(changed(messages=messages, temperature=0))
-    known = [
-        Known(cassette_stem(matched(turn)), turn, len(turn.body)) for turn in turns
-    ]
-    report = explain(changed(messages=messages), known)
-
-    assert report.compared == (4, 21)
-    assert report.rule == 'ignore = ["temperature"]'
-    assert len(str(report).encode()) < 1024

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamtape.core.matching.rules import replace_texts
+from streamtape.core.matching.replacing import replace_texts
 from streamtape.core.misses.volatile import find_replacements
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from streamtape.core.matching.tool_ids import Names
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -22,30 +24,24 @@ def coarse_body(body: dict[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     kept.update((key, body[key]) for key in ("model", "stream") if key in body)
     messages = body.get("messages")
-    names: dict[str, str] = {}
-
-    def named(tool_id: object) -> object:
-        # Which result belongs to which call counts, and not what they are called.
-        if not isinstance(tool_id, str):
-            return tool_id
-        return names.setdefault(tool_id, f"tool-{len(names) + 1}")
-
+    # Which result belongs to which call counts, and not what they are called.
+    names = Names()
     if isinstance(messages, list):
         kept["messages"] = [
             {"role": message["role"], "content": blocks}
             for message in messages
             if isinstance(message, dict) and message.get("role") in _SPEAKERS
-            if (blocks := list(_said(message.get("content"), named)))
+            if (blocks := list(_said(message.get("content"), names)))
         ]
     return kept
 
 
-def _said(content: Any, named: Callable[[object], object]) -> Iterator[object]:
+def _said(content: Any, names: Names) -> Iterator[object]:
     """
     Yield the blocks of one message, each with no more than what was said.
 
     Args:
-        named: Returns another name for the id of a tool call.
+        names: Of the ids of tool calls.
     """
     match content:
         case str():
@@ -60,12 +56,12 @@ def _said(content: Any, named: Callable[[object], object]) -> Iterator[object]:
                 if said := without_reminders(text).strip():
                     yield {"type": "text", "text": said}
             case {"type": "tool_use", "id": tool, "name": name, "input": given}:
-                call = {"type": "tool_use", "id": named(tool)}
+                call = {"type": "tool_use", "id": names.name(tool)}
                 yield {**call, "name": name, "input": given}
             case {"type": "tool_result", "tool_use_id": tool}:
-                told = list(_said(block.get("content"), named))
+                told = list(_said(block.get("content"), names))
                 failed = {"is_error": True} if block.get("is_error") is True else {}
-                result = {"type": "tool_result", "tool_use_id": named(tool)}
+                result = {"type": "tool_result", "tool_use_id": names.name(tool)}
                 yield {**result, "content": told, **failed}
             case {"type": "thinking" | "redacted_thinking"}:
                 continue

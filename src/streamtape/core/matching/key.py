@@ -19,14 +19,11 @@ from urllib.parse import parse_qsl
 
 from streamtape.core.matching.bodies import BodyKind, read_body
 from streamtape.core.matching.presets import apply_preset
-from streamtape.core.matching.rules import (
-    Replacer,
-    Rules,
-    ignore_paths,
-    rename_tool_ids,
-)
+from streamtape.core.matching.rules import Rules
+from streamtape.core.matching.tool_ids import rename_tool_ids
 
 if TYPE_CHECKING:
+    from streamtape.core.matching.replacing import Replacer
     from streamtape.core.model import Headers, Request
 
 KEY_VERSION: Final = 1
@@ -34,7 +31,8 @@ KEY_VERSION: Final = 1
 
 DEFAULT_RULES: Final = Rules()
 
-_UNMATCHED_QUERY = frozenset({"beta"})
+_UNMATCHED_QUERY: Final = frozenset({"beta"})
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +67,18 @@ def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
     numbers, strings, queries and multipart boundaries is in it.
 
     Raises:
-        UsageError: A pattern of the rules takes too long, or all of them together.
+        UsageError: A pattern of the rules takes too long, or all of them together,
+            or their paths look at too much.
     """
     kind, body = read_body(request)
     if kind is BodyKind.JSON:
         body = apply_preset(rules.preset, request, _without_unmatched(body))
         if rules.rename_ids:
             body = rename_tool_ids(body)
-    body = ignore_paths(body, rules.ignore)
+    if paths := rules.ignored_paths:
+        from streamtape.core.matching.ignoring import ignore_paths
+
+        body = ignore_paths(body, paths, size_bytes=len(request.body))
     replacer = rules.replacer()
     query = _query(request.target.partition("?")[2], rules, replacer)
     return Matched(
@@ -100,7 +102,7 @@ def canonical_json(value: object) -> str:
     """
     Write a JSON value in ASCII with sorted keys and no spaces.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _without_unmatched(body: Any) -> Any:
@@ -116,9 +118,7 @@ def _without_unmatched(body: Any) -> Any:
 
 
 def _query(query: str, rules: Rules, replacer: Replacer) -> tuple[tuple[str, str], ...]:
-    ignored = _UNMATCHED_QUERY | {
-        path[1:] for path in rules.ignore if path.startswith("?")
-    }
+    ignored = _UNMATCHED_QUERY | rules.ignored_parameters
     pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     return tuple(
         sorted(

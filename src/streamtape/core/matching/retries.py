@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _RETRIED: Final = frozenset({408, 409, 429})
 _SERVER_ERROR: Final = 500
+NO_ANSWER: Final = 599
+"""Stands for the status of a take that can't be played: a failure like others."""
 
 _LONGEST_S: Final = 1e12
 """Whoever is told to wait for longer waits for ever."""

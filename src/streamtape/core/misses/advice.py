@@ -8,57 +8,24 @@ own words in the messages, its reminders, are no question.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from streamtape.core.matching.coarse import without_reminders
 from streamtape.core.matching.key import matched
 from streamtape.core.matching.presets import Preset, is_for_agent
-from streamtape.core.misses.changes import Change, Side, write_path
-from streamtape.core.misses.volatile import find_replacements
+from streamtape.core.misses.added_rules import find_rules
+from streamtape.core.misses.changes import Change, Side
+from streamtape.core.misses.rule_toml import write_settings
 from streamtape.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from streamtape.core.matching.rules import Location, Rules
-    from streamtape.core.misses.volatile import Pair
+    from streamtape.core.matching.rules import Rules
+    from streamtape.core.misses.changes import Location
     from streamtape.core.model import Request
 
-_MOST_PATHS: Final = 2
-"""For more places of one key, the key is ignored wherever it is."""
 _MOST_TOML_CHARS: Final = 800
-
-_CACHE: Final = "cache_control"
-_AROUND_CACHE: Final = frozenset({"messages", "system", "tools", "content"})
-_IGNORABLE: Final = frozenset(
-    {
-        _CACHE,
-        "betas",
-        "container",
-        "context_management",
-        "inference_geo",
-        "max_tokens",
-        "mcp_servers",
-        "output_config",
-        "service_tier",
-        "speed",
-        "stop_sequences",
-        "system",
-        "temperature",
-        "thinking",
-        "tool_choice",
-        "tools",
-        "top_k",
-        "top_p",
-    }
-)
-"""Fields of a request that say how to answer, and not what."""
-_NAMING: Final = (("model",), ("name",), ("role",), ("type",))
-"""Ends of places with such a text."""
-_PAGING: Final = frozenset({"after_id", "before_id", "limit", "page"})
-"""Parameters of a query that say which part of a list is asked for."""
-_TOOL_IDS: Final = (("id",), ("tool_use_id",))
 
 
 def find_advice(
@@ -67,7 +34,7 @@ def find_advice(
     rules: Rules,
     changes: Iterable[Change],
     *,
-    others: Callable[[], Iterable[Request]] = tuple,
+    confuses: Callable[[Rules], bool],
 ) -> str | None:
     """
     Return lines of TOML for ``[tool.streamtape]`` that give both requests one key.
@@ -78,8 +45,8 @@ def find_advice(
     Args:
         rules: Those in force.
         changes: All that differs under these rules.
-        others: Returns recorded requests. Those that differ now have to differ under
-            the rules that are proposed.
+        confuses: Whether proposed rules take two recorded requests for one that these
+            rules tell apart.
 
     Returns:
         None if no rule would do it that is known to be harmless.
@@ -89,46 +56,10 @@ def find_advice(
         if (
             len(toml) <= _MOST_TOML_CHARS
             and _hits(asked, recorded, proposed)
-            and not _confuses(others(), rules, proposed)
+            and not confuses(proposed)
         ):
             return toml
     return None
-
-
-def write_settings(proposed: Rules, rules: Rules) -> str:
-    """
-    Write the settings that proposed rules don't have in common with others, as TOML.
-    """
-    lines = []
-    for name in ("preset", "headers", "ignore", "replace", "rename_ids"):
-        value = getattr(proposed, name)
-        if value != getattr(rules, name):
-            lines.append(f"{name} = {_write(value, is_literal=name == 'replace')}")
-    return "\n".join(lines)
-
-
-def _write(value: object, *, is_literal: bool) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case tuple():
-            items = [_write(item, is_literal=is_literal) for item in value]
-            return f"[{', '.join(items)}]"
-        case _:
-            return _quote(str(value), is_literal=is_literal)
-
-
-def _quote(text: str, *, is_literal: bool) -> str:
-    """
-    Write a string of TOML: in single quotes nothing needs to be escaped.
-    """
-    if is_literal and "'" not in text and text.isprintable():
-        return f"'{text}'"
-    escaped = "".join(
-        char if char.isprintable() else f"\\U{ord(char):08x}"
-        for char in text.replace("\\", r"\\").replace('"', r"\"")
-    )
-    return f'"{escaped}"'
 
 
 def _proposals(asked: Request, rules: Rules, found: list[Change]) -> Iterator[Rules]:
@@ -140,7 +71,7 @@ def _proposals(asked: Request, rules: Rules, found: list[Change]) -> Iterator[Ru
         and tops & {("system",), ("tools",)}
     ):
         yield replace(rules, preset=Preset.AGENT_COARSE)
-    added = _find_rules(found, rules, _system_messages(asked, rules))
+    added = find_rules(found, rules, _system_messages(asked, rules))
     if added is not None:
         yield added
 
@@ -160,143 +91,6 @@ def _system_messages(asked: Request, rules: Rules) -> frozenset[Location]:
             return frozenset()
 
 
-def _find_rules(
-    found: list[Change], rules: Rules, by_agent: frozenset[Location]
-) -> Rules | None:
-    """
-    Return the rules and what makes each change go away, or None if one can't.
-
-    Args:
-        by_agent: Places of messages that are the agent's own.
-    """
-    added = _Added()
-    for change in found:
-        path = _find_path(change)
-        match change:
-            case Change(side=Side.HEADER):
-                added.headers.add(str(change.place[0]))
-            case Change(
-                side=Side.BODY, recorded=(str(old),), requested=(str(new),)
-            ) if not _names(change.place):
-                if path is None and change.place[-1:] in _TOOL_IDS:
-                    added.renames_ids = True
-                elif (
-                    path is None
-                    and change.place[:2] not in by_agent
-                    and not _is_in_reminder(change.place, old, new)
-                ):
-                    return None
-                else:
-                    added.texts.setdefault(path, []).append((old, new))
-            case _ if path is None:
-                return None
-            case _:
-                added.paths.add(path)
-    return added.find_rules(rules)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Added:
-    """
-    What has to be added to the rules.
-    """
-
-    paths: set[str] = field(default_factory=set)
-    """What to ignore."""
-    texts: dict[str | None, list[Pair]] = field(default_factory=dict)
-    """
-    Pairs of texts, by the path to ignore where replacing isn't enough; None stands
-    for what must not be ignored.
-    """
-    headers: set[str] = field(default_factory=set)
-    """What not to look at any more."""
-    renames_ids: bool = False
-
-    def find_rules(self, rules: Rules) -> Rules | None:
-        """
-        Return the rules with all of it, or None where that would do harm.
-        """
-        paths = set(self.paths)
-        volatile: list[Pair] = []
-        for path, pairs in self.texts.items():
-            if path in paths:
-                continue
-            if find_replacements(pairs) is not None:
-                volatile += pairs
-            elif path is None:
-                return None
-            else:
-                paths.add(path)
-        replacements = find_replacements(volatile) if volatile else ()
-        if replacements is None:
-            return None
-        return replace(
-            rules,
-            ignore=(*rules.ignore, *_fewest(paths)),
-            replace=(*rules.replace, *replacements),
-            headers=tuple(
-                name for name in rules.headers if name.lower() not in self.headers
-            ),
-            rename_ids=rules.rename_ids or self.renames_ids,
-        )
-
-
-def _names(place: Location) -> bool:
-    """
-    Whether a text says which thing is meant: then another one is another question.
-    """
-    return place[-1:] in _NAMING or "source" in place
-
-
-def _is_in_reminder(place: Location, old: str, new: str) -> bool:
-    """
-    Whether two texts of a message differ in nothing but what an agent put into them.
-    """
-    match place:
-        case ("messages", int(), "content") | (
-            "messages",
-            int(),
-            "content",
-            int(),
-            "text",
-        ):
-            return without_reminders(old) == without_reminders(new)
-        case _:
-            return False
-
-
-def _find_path(change: Change) -> str | None:
-    """
-    Return what to ignore so that a change goes away, if that does no harm.
-    """
-    place = change.place
-    if change.side is Side.QUERY:
-        return None if place[0] in _PAGING else f"?{place[0]}"
-    if change.side is not Side.BODY:
-        return None
-    if _CACHE in place:
-        place = place[: place.index(_CACHE) + 1]
-        around = {step for step in place[:-1] if isinstance(step, str)}
-        return write_path(place, is_general=True) if around <= _AROUND_CACHE else None
-    top, *inner = place or ("",)
-    if top == "tools" and len(inner) > 1 and inner[1] not in ("name", "type"):
-        return write_path(place[:3], is_general=True)
-    return str(top) if top in _IGNORABLE else None
-
-
-def _fewest(paths: Iterable[str]) -> list[str]:
-    """
-    Leave out the paths that others hold, and name a key once that is everywhere.
-    """
-    given = sorted(paths)
-    held = tuple(f"{path}[" for path in given)
-    kept = [path for path in given if not path.startswith(held)]
-    cached = [path for path in kept if path.endswith(_CACHE)]
-    if len(cached) > _MOST_PATHS:
-        kept = [path for path in kept if path not in cached] + [f"$..{_CACHE}"]
-    return kept
-
-
 def _hits(asked: Request, recorded: Request, proposed: Rules) -> bool:
     try:
         asked_key = matched(asked, proposed).key
@@ -304,21 +98,3 @@ def _hits(asked: Request, recorded: Request, proposed: Rules) -> bool:
     except UsageError:
         # A pattern takes too long on the texts that are left.
         return False
-
-
-def _confuses(others: Iterable[Request], rules: Rules, proposed: Rules) -> bool:
-    """
-    Whether proposed rules take two requests for one that the present ones tell apart.
-    """
-    known: dict[str, Request] = {}
-    for request in others:
-        try:
-            other = known.setdefault(matched(request, proposed).key, request)
-            if other is request:
-                continue
-            if matched(other, rules).key != matched(request, rules).key:
-                return True
-        except UsageError:
-            # A pattern takes too long on it, so it answers nobody.
-            continue
-    return False

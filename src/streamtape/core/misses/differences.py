@@ -13,7 +13,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from streamtape.core.matching.bodies import BodyKind
-from streamtape.core.misses.changes import Change, Side, find_changes
+from streamtape.core.misses.changes import Change, Side
+from streamtape.core.misses.comparing import find_changes
 from streamtape.core.secrecy.redaction import clean_text
 
 if TYPE_CHECKING:

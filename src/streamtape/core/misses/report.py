@@ -1,33 +1,21 @@
 """
-What a miss says: what was asked, what comes nearest, and what would make it hit.
-
-As for the key, the requests must be redacted ones.
+What a miss says to people: what was asked, what comes nearest, and what helps.
 """
 
 from __future__ import annotations
 
 import shlex
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from streamtape.core.misses.advice import find_advice
-from streamtape.core.misses.changes import find_changes
-from streamtape.core.misses.differences import SHOWN_CHARS, count_of, find_differences
-from streamtape.core.misses.nearest import choose_candidates, find_nearest, first_takes
+from streamtape.core.misses.differences import count_of
 from streamtape.core.secrecy.redaction import clean_text
-from streamtape.errors import CassetteError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterator
 
-    from streamtape.core.matching.key import Matched
-    from streamtape.core.matching.rules import Rules
     from streamtape.core.misses.differences import Difference
-    from streamtape.core.misses.nearest import C
-    from streamtape.core.model import Request
 
-_TOLD_DIFFERENCES: Final = 3
 _LINE_BYTES: Final = 400
 """Seven lines and a rule stay below 4 KiB."""
 SETTINGS_PLACE: Final = "[tool.streamtape] of pyproject.toml"
@@ -103,27 +91,27 @@ class MissReport:
     def _lines(self) -> Iterator[str]:
         _, known = self.compared
         if self.exhausted_takes is not None:
-            yield _cut(f"{self.asked}: {self._used()}.")
+            yield cut_line(f"{self.asked}: {self._used()}.")
             yield (
                 "Replay with --exhausted last to repeat the last one, or --exhausted "
                 "cycle to begin again, or record as many as are asked for."
             )
         elif not known:
             where = f"no cassette in {self.library} matches, as it is empty"
-            yield _cut(f"{self.asked}: {where}.")
-            yield _cut(f"Record first: {self._to_record()}")
+            yield cut_line(f"{self.asked}: {where}.")
+            yield cut_line(f"Record first: {self._to_record()}")
         else:
-            yield _cut(f"{self.asked}: no cassette in {self.library} matches.")
+            yield cut_line(f"{self.asked}: no cassette in {self.library} matches.")
             yield from self._nearest_lines()
             record = self._to_record("--mode new_episodes ")
             if self.rule is None:
-                yield _cut(f"Send what was recorded, or record this too: {record}")
+                yield cut_line(f"Send what was recorded, or record this too: {record}")
             else:
                 # One setting fits into the sentence.
                 before = "\n" if "\n" in self.rule else " "
-                place = _cut(f"This rule in {_plain(self.where)}")
+                place = cut_line(f"This rule in {plain(self.where)}")
                 yield f"{place} would make it hit:{before}{self.rule}"
-                yield _cut(f"Or record this too: {record}")
+                yield cut_line(f"Or record this too: {record}")
 
     def _to_record(self, how: str = "") -> str:
         if self.recorder:
@@ -141,113 +129,30 @@ class MissReport:
         if self.nearest is None:
             yield f"None of the {compared} in it could be read and compared."
         elif not self.differences:
-            yield _cut(
+            yield cut_line(
                 f"{self.nearest} asks the same, but came just now or is not whole yet."
             )
         else:
-            yield _cut(f"The nearest{some} is {self.nearest}; recorded / requested:")
+            yield cut_line(
+                f"The nearest{some} is {self.nearest}; recorded / requested:"
+            )
             for difference in self.differences:
-                yield _cut(f"- {difference}")
+                yield cut_line(f"- {difference}")
             if self.has_more:
                 yield "- and more"
 
 
-def explain_miss(
-    asked: Request,
-    seen: Matched,
-    known: Iterable[C],
-    read: Callable[[C], Request],
-    *,
-    rules: Rules,
-    library: str,
-    where: str = SETTINGS_PLACE,
-) -> MissReport:
+def plain(text: str) -> str:
     """
-    Return why a request is a miss that no recorded request has the key of.
-
-    Args:
-        seen: Of the request, under the rules.
-        known: All takes in the library, in their order.
-        read: Returns the redacted request of a cassette, or raises a CassetteError.
-        library: The folder, as its user would type it.
-        where: Where its user would put a rule, as in "this rule in ...".
+    Return a text with what a terminal might obey escaped.
     """
-    first = first_takes(known)
-    chosen = choose_candidates(seen, first, body_bytes=len(asked.body))
-    nearest = find_nearest(seen, _read_all(chosen, read), rules)
-    report = replace(
-        _begin(asked, seen, library=library),
-        compared=(len(chosen), len(first)),
-        where=where,
-    )
-    if nearest is None:
-        return report
-    differences = find_differences(nearest.seen, seen, _TOLD_DIFFERENCES + 1)
-    rule = find_advice(
-        asked,
-        nearest.request,
-        rules,
-        find_changes(nearest.seen, seen),
-        others=lambda: (request for _, request in _read_all(chosen, read)),
-    )
-    return replace(
-        report,
-        nearest=_plain(nearest.name),
-        differences=tuple(differences[:_TOLD_DIFFERENCES]),
-        has_more=len(differences) > _TOLD_DIFFERENCES,
-        rule=rule,
-    )
-
-
-def explain_exhausted(
-    asked: Request, seen: Matched, *, name: str, takes: int, library: str
-) -> MissReport:
-    """
-    Return why a request is a miss whose takes were all used.
-
-    Args:
-        seen: Of the request.
-        name: Of the first take's cassette.
-        takes: How many there are.
-        library: The folder, as its user would type it.
-    """
-    report = _begin(asked, seen, library=library)
-    return replace(report, nearest=_plain(name), exhausted_takes=takes)
-
-
-def describe_request(asked: Request, seen: Matched) -> str:
-    """
-    Return a line that tells people which request this is.
-    """
-    return _begin(asked, seen, library="").asked
-
-
-def _begin(asked: Request, seen: Matched, *, library: str) -> MissReport:
-    report = MissReport(
-        request=_cut(f"{_plain(asked.method)} {_plain(asked.target)}"),
-        library=_plain(library),
-    )
-    match seen.body:
-        case {"model": str(model), "messages": [*messages]}:
-            short = _plain(model[:SHOWN_CHARS])
-            return replace(report, model=short, messages=len(messages))
-        case _:
-            return report
-
-
-def _read_all(
-    chosen: Iterable[C], read: Callable[[C], Request]
-) -> Iterator[tuple[str, Request]]:
-    for candidate in chosen:
-        with suppress(CassetteError):
-            yield candidate.name, read(candidate)
-
-
-def _plain(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def _cut(line: str) -> str:
+def cut_line(line: str) -> str:
+    """
+    Return a line that leaves room for the others.
+    """
     encoded = line.encode()
     if len(encoded) <= _LINE_BYTES:
         return line

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from streamtape.core.matching.rules import replace_texts
+from streamtape.core.matching.replacing import replace_texts
 from streamtape.core.misses.differences import common_length
 
 if TYPE_CHECKING:

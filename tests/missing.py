@@ -1,0 +1,44 @@
+"""
+Misses in a library that is a list of requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from streamtape.core.matching.key import DEFAULT_RULES, matched
+from streamtape.core.matching.rules import Rules
+from streamtape.core.misses.explaining import explain_miss
+from streamtape.core.misses.recorded import Recorded
+from streamtape.core.misses.report import MissReport
+from streamtape.core.model import Request
+from streamtape.errors import CassetteError
+
+
+@dataclass(frozen=True)
+class Known:
+    name: str
+    request: Request | None
+    size_bytes: int = 1
+
+    @property
+    def stem(self) -> str:
+        return self.name
+
+
+def read(known: Known) -> Request:
+    if known.request is None:
+        raise CassetteError("is damaged")
+    return known.request
+
+
+def explain(
+    asked: Request,
+    known: Iterable[Known],
+    *,
+    rules: Rules = DEFAULT_RULES,
+    library: str = "cassettes",
+) -> MissReport:
+    recorded = Recorded(read, rules=rules)
+    return explain_miss(asked, matched(asked, rules), known, recorded, library=library)

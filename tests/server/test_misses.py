@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import gc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from asking import changed
+from streamtape.core.matching.key import matched
+from streamtape.core.secrecy.heads import clean_request
+from streamtape.server.config import Config
+from streamtape.server.misses import report_miss
+from streamtape.server.state.scopes import Scope, Scopes
+from taping import write_tape
+
+
+def opened(folder: Path) -> Scope:
+    for number in range(20):
+        request = changed(temperature=number, system=f"Say {number}.")
+        write_tape(folder, [], name=f"hello-{number:08x}", request=request)
+    scope = Scopes(Config(cassettes=folder)).get("")
+    scope.open()
+    return scope
+
+
+def report(scope: Scope, number: int) -> str:
+    asked = clean_request(changed(temperature=number, system="Say more."))
+    seen = matched(asked)
+    return str(report_miss(scope, asked, seen, seen.key))
+
+
+def test_misses_at_once_say_what_each_says_alone(tmp_path: Path) -> None:
+    scope = opened(tmp_path)
+    alone = [report(scope, number) for number in range(20)]
+
+    with ThreadPoolExecutor(20) as threads:
+        at_once = list(threads.map(lambda number: report(scope, number), range(20)))
+
+    assert at_once == alone
+    assert len(set(alone)) == 20
+
+
+def test_a_miss_is_compared_with_what_came_meanwhile(tmp_path: Path) -> None:
+    scope = opened(tmp_path)
+    assert "hello-00000004" in report(scope, 4)
+
+    request = changed(temperature=4, system="Say much.")
+    write_tape(tmp_path, [], name="a-99999999", request=request)
+    scope.library.refresh()
+
+    assert "The nearest is a-99999999" in report(scope, 4)
+
+
+def test_nothing_is_kept_of_a_scope_whose_misses_were_told(tmp_path: Path) -> None:
+    scope = opened(tmp_path)
+    report(scope, 1)
+    gone = weakref.ref(scope)
+
+    del scope
+    gc.collect()
+
+    assert gone() is None
