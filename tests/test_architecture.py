@@ -40,6 +40,24 @@ def test_a_core_module_has_a_test_file_of_its_own(module: Path) -> None:
     assert (folder / f"test_{module.stem}.py").is_file()
 
 
+@pytest.mark.parametrize("folder", ["core", "library", "server", "pytest_plugin"])
+def test_the_map_shows_every_module(folder: str) -> None:
+    """
+    Whoever looks for one finds it in ``docs/architecture.md``.
+    """
+    shown = (_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+    missing = [
+        path.relative_to(_PACKAGE).as_posix()
+        for path in _MODULES
+        if path.is_relative_to(_PACKAGE / folder)
+        and path.name != "__init__.py"
+        and f"`{path.stem}`" not in shown
+    ]
+
+    assert missing == []
+
+
 def test_the_modules_were_found() -> None:
     """
     The rules above are not kept for want of files.

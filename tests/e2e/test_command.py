@@ -15,7 +15,7 @@ import pytest
 
 from e2e.processes import COMMAND, PATIENCE_S, Program, run
 from e2e.wire import ask
-from streamtape.server.serve import DUMMY_KEY
+from streamtape.server.environment import DUMMY_KEY
 
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
 

@@ -5,6 +5,7 @@ What is said at the end of a run, to people, to machines and to shells.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -37,11 +38,12 @@ def ask_for(folder: Path, *prompts: str, options: tuple[str, ...] = ()) -> Finis
     )
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     Two answers of 12 tokens in and 5 out, each at least 200 ms long.
     """
+    folder = tmp_path_factory.mktemp("recorded")
     reply = stream_reply(
         text("Hello there."),
         profile=Profile(ttft_ns=200_000_000),
@@ -49,12 +51,20 @@ def library(tmp_path: Path) -> Path:
     )
     with (
         FakeUpstream([reply, reply]) as upstream,
-        streamtape.record(tmp_path, upstream=upstream.url) as recording,
+        streamtape.record(folder, upstream=upstream.url) as recording,
     ):
         for prompt in ("one", "two"):
             body = {"messages": [{"role": "user", "content": prompt}]}
             ask(recording.base_url, body=json.dumps(body).encode())
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def library(recorded: Path, tmp_path: Path) -> Path:
+    """
+    A copy that a test may change.
+    """
+    return Path(shutil.copytree(recorded, tmp_path / "library"))
 
 
 def test_the_end_says_what_was_saved_and_what_was_not_needed(library: Path) -> None:
@@ -81,8 +91,6 @@ def test_the_end_repeats_what_was_missed_once_for_each_request(library: Path) ->
     [
         pytest.param(["one", "two"], ["--fail-on-miss"], 0, id="no miss"),
         pytest.param(["three"], [], 0, id="a miss that nobody minds"),
-        pytest.param(["three"], ["--fail-on-miss"], 1, id="a miss"),
-        pytest.param(["one"], [], 0, id="unused and nobody minds"),
         pytest.param(["one"], ["--fail-on-unused"], 1, id="unused"),
         pytest.param(["one", "two"], ["--fail-on-unused"], 0, id="all used"),
     ],

@@ -15,6 +15,9 @@ _PATIENCE_S = 15.0
 """Longer than anything here takes: a test that hangs fails instead."""
 
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
 class Ending(StrEnum):
     """
     How a body ended, as a client sees it.
@@ -104,7 +107,7 @@ def connect(base_url: str) -> socket.socket:
 
 def read_answer(connection: socket.socket, received: bytes = b"") -> Answer:
     """
-    Read until the connection ends.
+    Read until the connection ends; answers that say to go on are skipped.
 
     Args:
         received: What was read of the answer already.
@@ -117,6 +120,8 @@ def read_answer(connection: socket.socket, received: bytes = b"") -> Answer:
     except ConnectionResetError:
         ending = Ending.RESET
     received = b"".join(reads)
+    while received.startswith(CONTINUE):
+        received = received.removeprefix(CONTINUE)
     head, blank, framed = received.partition(b"\r\n\r\n")
     assert blank, f"no answer but {received!r}, {ending}"
     status_line, *lines = head.decode("latin-1").split("\r\n")

@@ -166,6 +166,47 @@ def test_a_take_that_was_added_beside_another_is_seen(library: Library) -> None:
     assert lookup(library, HELLO) == ["sub/a", "sub/b"]
 
 
+def replace_by_rename(path: Path, content: bytes) -> None:
+    path.with_name("new").write_bytes(content)
+    path.with_name("new").replace(path)
+
+
+def replace_by_removing(path: Path, content: bytes) -> None:
+    path.unlink()
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "after_ns"),
+    [
+        (replace_by_rename, 0),
+        (replace_by_removing, 0),
+        # Nothing tells of this but a look at the file itself.
+        (Path.write_bytes, 1_000_000_000),
+    ],
+    ids=["by-rename", "removed-first", "in-place"],
+)
+@pytest.mark.parametrize("has_clock", [True, False], ids=["clock", "no-clock"])
+def test_a_known_file_that_became_a_take_is_seen_beside_another(
+    change: Callable[[Path, bytes], object],
+    after_ns: int,
+    has_clock: bool,
+    tmp_path: Path,
+) -> None:
+    now_ns = much_later()
+    paths = [tape(tmp_path), tape(tmp_path, OTHER, name="b")]
+    settle(*paths, tmp_path)
+    library = Library(tmp_path, wall_ns=(lambda: now_ns) if has_clock else None)
+    library.refresh()
+    assert lookup(library, HELLO) == ["a"]
+
+    change(paths[1], paths[0].read_bytes())
+    now_ns += after_ns
+
+    assert lookup(library, HELLO) == ["a", "b"]
+    assert lookup(library, OTHER) == []
+
+
 def test_a_file_that_was_junk_answers_when_it_was_mended(library: Library) -> None:
     path = library.folder / "sub" / "a.tape"
     whole = path.read_bytes()

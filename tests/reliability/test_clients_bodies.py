@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,14 @@ def program(command: Sequence[str], folder: Path) -> Iterator[Program]:
         yield running
 
 
+@cache
+def compressed_zeros() -> bytes:
+    """
+    256 MiB that are short on the wire.
+    """
+    return gzip.compress(bytes(256 * MIB))
+
+
 @pytest.mark.case(62)
 @pytest.mark.skipif(not IS_TOLD, reason="what a process uses is read from /proc")
 @pytest.mark.parametrize(
@@ -44,7 +53,7 @@ def program(command: Sequence[str], folder: Path) -> Iterator[Program]:
 def test_a_compression_bomb_costs_no_more_than_a_body_of_the_limit(
     command: str, status: int, tmp_path: Path
 ) -> None:
-    bomb = gzip.compress(bytes(256 * MIB))
+    bomb = compressed_zeros()
     with FakeUpstream(lambda _: REPLY) as upstream:
         to = () if command == "replay" else ("--upstream", upstream.url)
         with program((command, *to), tmp_path) as running:

@@ -176,6 +176,57 @@ def test_a_body_that_stops_coming_is_given_up(tmp_path: Path) -> None:
     assert upstream.requests == []
 
 
+def send_slowly(
+    base_url: str, pieces: list[bytes], *, pause_s: float
+) -> tuple[int, bytes]:
+    """
+    Send a body in pieces; returns how many went out until an answer began, and that.
+    """
+    size = sum(len(piece) for piece in pieces)
+    with connect(base_url) as connection:
+        head = raw_request(
+            base_url, "POST /v1/messages HTTP/1.1", f"Content-Length: {size}"
+        )
+        connection.sendall(head)
+        connection.settimeout(pause_s)
+        for sent, piece in enumerate(pieces):
+            with contextlib.suppress(TimeoutError):
+                return sent, connection.recv(1 << 16)
+            connection.sendall(piece)
+        connection.settimeout(PATIENCE_S)
+        return len(pieces), connection.recv(1 << 16)
+
+
+@pytest.mark.case(58)
+def test_a_body_that_drips_is_given_up(tmp_path: Path) -> None:
+    with (
+        FakeUpstream([REPLY]) as upstream,
+        recording(upstream, tmp_path, body_stall_ns=400 * _MS) as base_url,
+    ):
+        sent, told = send_slowly(base_url, [b"x"] * 500, pause_s=0.01)
+
+    assert sent < 500
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert b"more slowly than 16384 bytes per second" in told
+    assert upstream.requests == []
+
+
+def test_a_body_that_takes_long_and_keeps_coming_is_taken(tmp_path: Path) -> None:
+    """
+    Its bytes have earned it more time than the limit of its silence.
+    """
+    pieces = [b"x" * 16384] * 30
+    with (
+        FakeUpstream([REPLY]) as upstream,
+        recording(upstream, tmp_path, body_stall_ns=100 * _MS) as base_url,
+    ):
+        sent, told = send_slowly(base_url, pieces, pause_s=0.01)
+
+    assert sent == len(pieces)
+    assert told.startswith(b"HTTP/1.1 200 ")
+    assert upstream.requests[0].body == b"".join(pieces)
+
+
 @pytest.mark.case(60)
 def test_two_thousand_idle_connections_keep_nobody_waiting(
     tmp_path: Path, trials: Trials, many_descriptors: None

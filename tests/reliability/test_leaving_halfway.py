@@ -11,7 +11,17 @@ import pytest
 
 import streamtape
 from e2e.processes import wait_until
-from e2e.wire import Answer, Ending, connect, raw_request, read_answer
+from e2e.wire import (
+    CHUNKED_HEAD,
+    CONTINUE,
+    Answer,
+    Ending,
+    chunk,
+    connect,
+    raw_request,
+    read_answer,
+    url_of,
+)
 from streamtape.testing import (
     FakeUpstream,
     Profile,
@@ -59,6 +69,47 @@ def test_a_half_closed_client_gets_its_answer(rest: bytes, tmp_path: Path) -> No
 
 
 @pytest.mark.case(65)
+def test_a_half_closed_client_may_wait_long_for_the_beginning(tmp_path: Path) -> None:
+    """
+    It is told every second to go on waiting; one that had left would say so.
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0)) as upstream,
+        streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
+        connect(recording.base_url) as client,
+    ):
+        client.sendall(raw_request(recording.base_url, "GET /v1/x HTTP/1.1"))
+        client.shutdown(socket.SHUT_WR)
+        served, _ = upstream.accept()
+        with served:
+            for _ in range(2):
+                assert client.recv(len(CONTINUE), socket.MSG_WAITALL) == CONTINUE
+            served.sendall(CHUNKED_HEAD + chunk(b"data: a\n\n") + chunk(b""))
+            answer = read_answer(client)
+
+    assert (answer.status, answer.body) == (200, b"data: a\n\n")
+    assert answer.ending is Ending.WHOLE
+    assert recording.summary.counts == {"recorded": 1}
+
+
+@pytest.mark.case(65)
+def test_one_that_knows_no_interim_answers_is_sent_none(tmp_path: Path) -> None:
+    reply = stream_reply(text("Hi"), profile=Profile(ttft_ns=2200 * MS))
+    with (
+        FakeUpstream([reply]) as upstream,
+        streamtape.record(tmp_path, upstream=upstream.url) as recording,
+        connect(recording.base_url) as client,
+    ):
+        client.sendall(raw_request(recording.base_url, "GET /v1/x HTTP/1.0"))
+        client.shutdown(socket.SHUT_WR)
+        received = client.recv(1 << 16)
+        answer = read_answer(client, received)
+
+    assert received.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert answer.body == reply.body
+
+
+@pytest.mark.case(65)
 def test_half_a_request_gets_no_answer_and_holds_nothing_up(tmp_path: Path) -> None:
     with (
         FakeUpstream([REPLY]) as upstream,
@@ -94,7 +145,7 @@ def test_a_client_that_leaves_behind_the_head_is_gone(tmp_path: Path) -> None:
 @pytest.mark.case(56)
 def test_a_client_that_leaves_before_the_head_is_gone_soon(tmp_path: Path) -> None:
     """
-    It looks like one that waits, so it is waited for, but not for long.
+    It looks like one that waits, until it is told to go on.
     """
     reply = stream_reply(text("Hi"), profile=Profile(ttft_ns=3600 * 10**9))
     with (

@@ -5,7 +5,9 @@ An upstream behind TLS works, and one that can't show who it is gets no request.
 from __future__ import annotations
 
 import signal
+import socket
 import ssl
+import threading
 from asyncio import StreamReader, StreamWriter, start_server
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,18 +53,18 @@ def server_tls(
 
 
 def record_through(
-    upstream: FakeUpstream, authority: trustme.CA, folder: Path
+    url: str, authority: trustme.CA, folder: Path, body: bytes = b'{"stream": true}'
 ) -> tuple[Answer, str]:
     """
     Ask a recorder that trusts an authority; returns what the recorder said, too.
     """
     trusted = folder / "authority.pem"
     authority.cert_pem.write_to_path(trusted)
-    where = ("--upstream", upstream.url, "--cassettes", folder / "cassettes")
+    where = ("--upstream", url, "--cassettes", folder / "cassettes")
     environment = {"SSL_CERT_FILE": str(trusted)}
     with Program("record", *where, "--port", "0", env=environment) as recorder:
         headers = (("x-api-key", KEY),)
-        answer = ask(recorder.base_url, headers=headers, body=b'{"stream": true}')
+        answer = ask(recorder.base_url, headers=headers, body=body)
         return answer, recorder.stop(signal.SIGTERM).stderr
 
 
@@ -82,7 +84,7 @@ def test_an_upstream_of_an_own_authority_is_recorded(
     reply: Reply, ending: Ending, reason: str, authority: trustme.CA, tmp_path: Path
 ) -> None:
     with FakeUpstream([reply], tls=server_tls(authority)) as upstream:
-        recorded, _ = record_through(upstream, authority, tmp_path)
+        recorded, _ = record_through(upstream.url, authority, tmp_path)
     with streamtape.replay(tmp_path / "cassettes", speed="instant") as replay:
         replayed = ask(replay.base_url, body=b'{"stream": true}')
 
@@ -90,6 +92,33 @@ def test_an_upstream_of_an_own_authority_is_recorded(
         assert (answer.status, answer.body, answer.ending) == (200, reply.body, ending)
     (cassette,) = read_library(tmp_path / "cassettes")
     assert cassette.ending.reason == reason
+
+
+@pytest.mark.case(55)
+def test_an_early_answer_is_passed_on_although_the_body_was_not_read(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    """
+    What was not read makes the end of the connection a reset.
+    """
+    said = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}"
+
+    def answer_early() -> None:
+        accepted, _ = listening.accept()
+        # Else it may wait for what TLS has sent to be taken, and be lost here already.
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with server_tls(authority).wrap_socket(accepted, server_side=True) as served:
+            served.recv(1 << 10)
+            served.sendall(said)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        upstream = threading.Thread(target=answer_early)
+        upstream.start()
+        answer, _ = record_through(url, authority, tmp_path, bytes(8 << 20))
+        upstream.join()
+
+    assert (answer.status, answer.body, answer.ending) == (413, b"{}", Ending.WHOLE)
 
 
 @pytest.mark.case(48)
@@ -109,7 +138,7 @@ def test_a_certificate_that_is_not_valid_ends_it(
 ) -> None:
     tls = server_tls(authority, name, expiry)
     with FakeUpstream(profile=INSTANT, tls=tls) as upstream:
-        answer, said = record_through(upstream, authority, tmp_path)
+        answer, said = record_through(upstream.url, authority, tmp_path)
 
     assert (answer.status, answer.header("x-should-retry")) == (502, None)
     assert b'"type": "api_error"' in answer.body

@@ -26,7 +26,7 @@ from streamtape.core.streams.timing import percentile_ns
 from streamtape.library.folder import Library
 from streamtape.library.reader import read_cassette
 from streamtape.server import api
-from streamtape.server.serve import environment
+from streamtape.server.environment import environment
 from streamtape.testing import FakeUpstream
 
 _SPEEDS = (1.0, 10.0, INSTANT)

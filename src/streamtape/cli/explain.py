@@ -24,7 +24,9 @@ from streamtape.library.reader import CassetteReader, read_request
 from streamtape.library.writer import PART_SUFFIX
 from streamtape.server.config import replaying_config
 from streamtape.server.misses import report_miss
-from streamtape.server.state.scopes import Scope, Scopes, is_scope_name
+from streamtape.server.state.scope import Scope
+from streamtape.server.state.scope_names import is_scope_name
+from streamtape.server.state.scopes import Scopes
 
 if TYPE_CHECKING:
     from streamtape.settings import Settings

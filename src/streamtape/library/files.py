@@ -14,6 +14,13 @@ from streamtape.library.writer import PART_SUFFIX
 
 _NEVER_SEEN: Final[Stamp] = (-1,)
 
+_LOOK_EVERY_NS: Final = 1_000_000_000
+_LOOK_EVERY_NS_EACH: Final = 1_000_000
+"""
+How often a folder's files are all looked at, the more of them the more seldom: a file
+that is written over changes nothing that can be seen of its folder.
+"""
+
 
 @dataclass(slots=True, eq=False)
 class Folder:
@@ -27,6 +34,8 @@ class Folder:
     stamp: Stamp = _NEVER_SEEN
     is_settled: bool = False
     files: dict[str, File] = field(default_factory=dict)
+    looked_ns: int | None = None
+    """When all its files were looked at last, on the wall; None to do so now."""
 
     def read_stamp(self) -> Stamp:
         """
@@ -34,6 +43,19 @@ class Folder:
         """
         # The library itself may be a link; none in it is followed.
         return folder_stamp_of(self.path, follows_links=not self.names)
+
+    def is_due(self, now_ns: int) -> bool:
+        """
+        Whether it is time to look at all its files.
+
+        Args:
+            now_ns: On the wall; 0 if there is no clock, and then it always is.
+        """
+        if self.looked_ns is None or not now_ns:
+            return True
+        # The clock may have been put back.
+        passed_ns = abs(now_ns - self.looked_ns)
+        return passed_ns >= max(_LOOK_EVERY_NS, _LOOK_EVERY_NS_EACH * len(self.files))
 
 
 @dataclass(slots=True, eq=False)

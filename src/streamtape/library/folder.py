@@ -125,8 +125,10 @@ class Library:
 
         Each was made sure to hold a request of this key. Files that others added,
         changed or removed are seen, all of them where nothing is known to answer,
-        else those in the folders of what does. Parts whose recorder was killed
-        stand in where nothing else answers. Blocks for the disk.
+        else those in the folders of what does; of a file there that was written over,
+        and held another request, it may take a second, and ten among 10,000 files.
+        Parts whose recorder was killed stand in where nothing else answers. Blocks
+        for the disk.
 
         Args:
             asked: The request itself, redacted, which makes this faster.

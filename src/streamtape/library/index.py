@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-from bisect import insort
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from streamtape.core.model import Request
 from streamtape.errors import CassetteError, CassetteNotFoundError
 from streamtape.library.entries import join, list_folder
 from streamtape.library.files import File, Folder
+from streamtape.library.keyed import KeyedFiles
 from streamtape.library.keys import KeySource
 from streamtape.library.locks import is_locked
 from streamtape.library.stamps import WallClock, is_settled
@@ -41,21 +41,20 @@ class Index:
         self._keys = keys
         self._wall_ns = wall_ns
         self._folders = {str(top): Folder(str(top), ())}
-        self._takes: dict[str, list[File]] = {}
+        self._known = KeyedFiles()
         self._is_first_look = True
 
     def takes(self, key: str) -> list[File]:
         """
         Return what answers a request as far as is known, in order, parts included.
         """
-        return list(self._takes.get(key, ()))
+        return self._known.takes(key)
 
     def files(self) -> Iterator[File]:
         """
-        Yield all that have a key, in no order.
+        Give all that have a key, in no order.
         """
-        for files in self._takes.values():
-            yield from files
+        return iter(self._known)
 
     def is_current(self, files: list[File]) -> bool:
         """
@@ -63,25 +62,29 @@ class Index:
 
         Costs a few stats.
         """
+        now_ns = self._now_ns()
         return all(
             file.is_settled and file.is_sure and file.read_stamp() == file.stamp
             for file in files
         ) and all(
-            folder.is_settled and folder.read_stamp() == folder.stamp
+            folder.is_settled
+            and not folder.is_due(now_ns)
+            and folder.read_stamp() == folder.stamp
             for folder in {file.folder for file in files}
         )
 
     def look_near(self, key: str) -> None:
         """
-        Look again at the takes of a key, and for new files in their folders.
+        Look again at the takes of a key, and at what else has come into their folders.
 
         Raises:
             CassetteError: No file can be opened now, whatever is in it.
         """
         now_ns = self._now_ns()
         for folder in {file.folder for file in self.takes(key)}:
-            for file in self._look_at_folder(folder, now_ns):
-                self._look_at(file, now_ns)
+            self._look_at_folder(folder, now_ns)
+            if folder.is_due(now_ns):
+                self._look_at_files(folder, now_ns)
         for file in self.takes(key):
             self._look_at(file, now_ns)
 
@@ -95,8 +98,7 @@ class Index:
         now_ns = self._now_ns()
         self._look_at_folders(now_ns)
         for folder in self._folders.values():
-            for file in list(folder.files.values()):
-                self._look_at(file, now_ns)
+            self._look_at_files(folder, now_ns)
         self._is_first_look = False
 
     def check(self, key: str, asked: Request | None) -> None:
@@ -116,7 +118,7 @@ class Index:
                 except CassetteError as error:
                     self._leave_out(file, error)
                 else:
-                    self._set_key(file, found, is_sure=True)
+                    self._known.set_key(file, found, is_sure=True)
 
     def add(self, path: Path, key: str) -> None:
         """
@@ -133,7 +135,7 @@ class Index:
             file.stamp = file.read_stamp()
             file.is_settled = is_settled(file.stamp, now_ns)
             file.is_earlier = False
-            self._set_key(file, key, is_sure=True)
+            self._known.set_key(file, key, is_sure=True)
 
     def begin_run(self) -> None:
         """
@@ -148,7 +150,7 @@ class Index:
         """
         Leave out a file that is gone.
         """
-        self._set_key(file, None)
+        self._known.set_key(file, None)
         file.folder.files.pop(file.name, None)
 
     def _now_ns(self) -> int:
@@ -162,13 +164,14 @@ class Index:
                 if (folder := self._folders.get(path)) is not None:
                     self._look_at_folder(folder, now_ns)
 
-    def _look_at_folder(self, folder: Folder, now_ns: int) -> list[File]:
+    def _look_at_folder(self, folder: Folder, now_ns: int) -> None:
         """
-        List a folder if it has changed; returns its new files, which aren't read yet.
+        List a folder if it has changed; its files are to be looked at then.
         """
         stamp = folder.read_stamp()
         if stamp == folder.stamp and folder.is_settled:
-            return []
+            return
+        folder.looked_ns = None
         folder.stamp = stamp
         folder.is_settled = is_settled(stamp, now_ns)
         try:
@@ -181,14 +184,14 @@ class Index:
             folders, names = [], []
         for name in folder.files.keys() - set(names):
             self.forget(folder.files[name])
-        new = [File(folder, name) for name in names if name not in folder.files]
-        folder.files.update((file.name, file) for file in new)
+        for name in names:
+            if name not in folder.files:
+                folder.files[name] = File(folder, name)
         for name in folders:
             path = join(folder.path, name)
             self._folders.setdefault(path, Folder(path, (*folder.names, name)))
         if not stamp and folder.names:
             self._forget_folder(folder)
-        return new
 
     def _forget_folder(self, gone: Folder) -> None:
         # Those below it too: their paths may lead elsewhere now, through a link.
@@ -198,6 +201,11 @@ class Index:
                 del self._folders[folder.path]
                 for file in list(folder.files.values()):
                     self.forget(file)
+
+    def _look_at_files(self, folder: Folder, now_ns: int) -> None:
+        for file in list(folder.files.values()):
+            self._look_at(file, now_ns)
+        folder.looked_ns = now_ns
 
     def _look_at(self, file: File, now_ns: int) -> None:
         stamp = file.read_stamp()
@@ -212,7 +220,7 @@ class Index:
     def _read_key(self, file: File) -> None:
         path = file.path
         # Whatever goes wrong below, what it was before answers nobody any more.
-        self._set_key(file, None)
+        self._known.set_key(file, None)
         if file.is_part and is_locked(path):
             # It answers nobody yet, and grows: reading it now would be for nothing.
             file.is_settled = False
@@ -221,10 +229,10 @@ class Index:
             # The head of a part may be all that there is of it.
             stored = None if file.is_part else self._keys.find_stored(path)
             if stored is not None:
-                self._set_key(file, stored)
+                self._known.set_key(file, stored)
             else:
                 computed = self._keys.compute(path, alike=None, key=None)
-                self._set_key(file, computed, is_sure=True)
+                self._known.set_key(file, computed, is_sure=True)
         except CassetteError as error:
             self._leave_out(file, error)
 
@@ -232,7 +240,7 @@ class Index:
         if isinstance(error, CassetteNotFoundError):
             self.forget(file)
             return
-        self._set_key(file, None)
+        self._known.set_key(file, None)
         if isinstance(error.__cause__, OSError):
             # The next look may do better, and the stamp won't tell.
             file.is_settled = False
@@ -243,17 +251,3 @@ class Index:
             said = str(error).encode(errors="backslashreplace").decode()
             log.warning("left out: %s", said)
             file.fault = str(error)
-
-    def _set_key(self, file: File, key: str | None, *, is_sure: bool = False) -> None:
-        file.is_sure = is_sure
-        if file.key == key:
-            return
-        if file.key is not None:
-            takes = self._takes[file.key]
-            takes.remove(file)
-            if not takes:
-                del self._takes[file.key]
-        file.key = key
-        if key is not None:
-            file.fault = None
-            insort(self._takes.setdefault(key, []), file, key=lambda each: each.order)

@@ -17,7 +17,7 @@ from streamtape.core.pacing import parse_speed
 from streamtape.core.streams.timing import Timing
 from streamtape.library.reader import read_cassette
 from streamtape.server.serve import RunningScope, RunningServer
-from streamtape.server.state.scopes import Scope
+from streamtape.server.state.scope import Scope
 from streamtape.server.state.tally import Exchange, Tally
 
 _PATIENCE_S: Final = 1.0

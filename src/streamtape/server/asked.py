@@ -15,7 +15,7 @@ from streamtape.core.modes import RecordMode
 from streamtape.core.secrecy.heads import CleanRequest, clean_request
 from streamtape.core.secrecy.secrets import remember_request
 from streamtape.server.config import Policy
-from streamtape.server.state.scopes import Scope
+from streamtape.server.state.scope import Scope
 from streamtape.server.state.tally import Exchange
 
 

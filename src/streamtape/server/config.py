@@ -76,7 +76,11 @@ class Config:
     body_limit_bytes: int = 32 * 1024 * 1024
     """Largest request body that is taken; the API takes as much."""
     body_stall_ns: int = 30 * 10**9
-    """Longest silence of a client within the body of its request."""
+    """
+    Longest silence of a client within the body of its request.
+
+    All of it may take twice as long, and longer by how much of it has come.
+    """
     head_limit_ns: int = 30 * 10**9
     """How long a client may take for the head of its request."""
     most_requests: int | None = None

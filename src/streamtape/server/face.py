@@ -5,18 +5,18 @@ The HTTP face: who is let in, what is answered here, and the errors' answers.
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
 from dataclasses import replace
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode
 from streamtape.core.pacing import parse_speed
 from streamtape.core.secrecy.redaction import clean_text
 from streamtape.errors import RefusedRequestError, StreamtapeError, UsageError
+from streamtape.server.access.bodies import read_body
 from streamtape.server.access.guard import (
     check_framing,
     check_request,
@@ -34,7 +34,7 @@ from streamtape.server.answers import (
 from streamtape.server.asked import Asked
 from streamtape.server.config import Policy
 from streamtape.server.exchanges import Exchanges
-from streamtape.server.state.scopes import split_scope
+from streamtape.server.state.scope_names import split_scope
 from streamtape.version import __version__
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,11 @@ class Face:
     ) -> Asked:
         scope = self._exchanges.scopes.get(name)
         policy = self._policy_of(request, scope.policy)
-        body = await self._read_body(request)
+        body = await read_body(
+            request,
+            limit_bytes=self._config.body_limit_bytes,
+            stall_s=self._config.body_stall_ns / 1e9,
+        )
         return Asked(
             request=Request(
                 method=request.method,
@@ -184,35 +188,6 @@ class Face:
             policy=policy,
             own_url=f"http://{request.headers['Host']}{prefix}",
         )
-
-    async def _read_body(self, request: web.BaseRequest) -> bytes:
-        limit = self._config.body_limit_bytes
-        limit_s = self._config.body_stall_ns / 1e9
-        body = io.BytesIO()
-        size = request.content_length or 0
-        try:
-            if size <= limit:
-                _expect_continue(request)
-            while size <= limit:
-                async with asyncio.timeout(limit_s):
-                    chunk = await request.content.readany()
-                if not chunk:
-                    # Unlike that of a bytearray, this value is no second copy.
-                    return body.getvalue()
-                body.write(chunk)
-                size = body.tell()
-        except web.RequestPayloadError as error:
-            message = "the body broke off, or its framing is wrong"
-            raise RefusedRequestError(
-                message, status=400, error_type="invalid_request_error"
-            ) from error
-        except TimeoutError as error:
-            message = f"nothing more of the body came for {limit_s:g} s"
-            raise RefusedRequestError(
-                message, status=408, error_type="timeout_error"
-            ) from error
-        message = f"the body is longer than {limit} bytes"
-        raise RefusedRequestError(message, status=413, error_type="request_too_large")
 
     def _policy_of(self, request: web.BaseRequest, policy: Policy) -> Policy:
         """
@@ -259,14 +234,3 @@ def _close_behind(
     if not request.content.is_eof():
         response.force_close()
     return response
-
-
-def _expect_continue(request: web.BaseRequest) -> None:
-    """
-    Let a client that asks first send its body: curl does so for larger ones.
-
-    One of HTTP/1.0 would take this for its answer.
-    """
-    is_asked = "Expect" in request.headers and request.version >= HttpVersion11
-    if is_asked and request.transport is not None:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

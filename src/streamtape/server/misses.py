@@ -14,7 +14,7 @@ from streamtape.core.misses.recorded import Recorded
 from streamtape.core.misses.report import SETTINGS_PLACE, MissReport
 from streamtape.core.secrecy.heads import CleanRequest
 from streamtape.library.folder import Known
-from streamtape.server.state.scopes import Scope
+from streamtape.server.state.scope import Scope
 
 
 def report_miss(

@@ -5,14 +5,8 @@ A server in a thread of its own: sockets, start and stop.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
-import logging
 import os
-import shlex
-import tempfile
-import threading
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
@@ -22,23 +16,24 @@ from streamtape.core.secrecy.secrets import remember_environment
 from streamtape.errors import UsageError
 from streamtape.server.access.accepting import accepting
 from streamtape.server.access.connections import Front
+from streamtape.server.access.crowd import Crowd
 from streamtape.server.access.limits import find_most_requests
 from streamtape.server.access.listen import listen
 from streamtape.server.access.tokens import find_token, outer_url
-from streamtape.server.clock import SystemClock, new_event_loop
+from streamtape.server.clock import SystemClock
 from streamtape.server.config import Config, adjust
+from streamtape.server.environment import environment
 from streamtape.server.exchanges import Exchanges
 from streamtape.server.face import Face
 from streamtape.server.forwarding.upstream_url import check_upstream, default_upstream
-from streamtape.server.state.scopes import Scopes, is_scope_name
+from streamtape.server.readiness import check_folder
+from streamtape.server.state.scope_names import is_scope_name
+from streamtape.server.state.scopes import Scopes
 from streamtape.server.state.summary import Summary, summarise
 from streamtape.server.state.upstreams import Upstreams
+from streamtape.server.thread import LoopThread
 
-log = logging.getLogger(__name__)
-
-DUMMY_KEY: Final = "streamtape-replays-without-a-key"
-
-_STOP_LIMIT_S = 0.5
+_STOP_LIMIT_S: Final = 0.5
 """
 How long answers that still run may take to end when the server stops; aiohttp waits
 for it twice.
@@ -68,13 +63,7 @@ class RunningServer:
         """The same for clients elsewhere, with the token; empty if none can come."""
         self.scopes = Scopes(config)
         self._exchanges: Exchanges
-        self._loop: asyncio.AbstractEventLoop
-        self._stopping: asyncio.Event
-        self._started = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(
-            target=self._run, name="streamtape", daemon=True
-        )
+        self._thread = LoopThread(self._serve)
 
     @property
     def summary(self) -> Summary:
@@ -127,9 +116,7 @@ class RunningServer:
 
         Call it when no client is there any more; it takes as long as any of them.
         """
-        waiting = self._exchanges.wait_for_leavers()
-        with contextlib.suppress(concurrent.futures.CancelledError, RuntimeError):
-            asyncio.run_coroutine_threadsafe(waiting, self._loop).result()
+        self._thread.wait_for(self._exchanges.wait_for_leavers())
 
     def reset(self, name: str = "") -> None:
         """
@@ -142,16 +129,6 @@ class RunningServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        try:
-            self._started.wait()
-        except BaseException:
-            # Ctrl-C: there is nobody to stop it any more.
-            self._started.wait()
-            self.stop()
-            raise
-        if self._error is not None:
-            self._thread.join()
-            raise self._error
         return self
 
     def __exit__(
@@ -166,24 +143,9 @@ class RunningServer:
         """
         End all answers and write all recordings to the disk; may be called twice.
         """
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=new_event_loop) as runner:
-                runner.run(self._serve())
-        except BaseException as error:
-            if self._started.is_set():
-                # Nobody waits for it any more, and it must not end in silence.
-                log.critical("a defect of streamtape itself", exc_info=error)
-            self._error = error
-            self._started.set()
+        self._thread.stop()
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
         config = self.config
         token = find_token(config.listen, config.token)
         sockets = listen(config.port, besides=config.listen)
@@ -194,21 +156,17 @@ class RunningServer:
             exchanges = await self._open_exchanges(stack, port)
             self._exchanges = exchanges
             face = Face(exchanges, port=port, token=token)
-            front = Front(
-                face.handle,
-                most_requests=config.most_requests or find_most_requests(),
-                head_limit_s=config.head_limit_ns / 1e9,
-            )
+            crowd = Crowd(most_asking=config.most_requests or find_most_requests())
+            front = Front(face.handle, crowd, head_limit_s=config.head_limit_ns / 1e9)
             stack.push_async_callback(front.shutdown, _STOP_LIMIT_S)
             stack.callback(front.pre_shutdown)
-            await stack.enter_async_context(accepting(front, sockets))
+            await stack.enter_async_context(accepting(front, crowd, sockets))
             self.base_url = f"http://127.0.0.1:{port}"
             if token is not None and config.listen is not None:
                 self.outer_url = outer_url(config.listen, port=port, token=token)
-            self._started.set()
-            await self._stopping.wait()
+            await self._thread.run_until_stopped()
             exchanges.stop()
-            await exchanges.wait_for_those_alone()
+            await exchanges.wait_for_leavers()
 
     async def _open_exchanges(
         self, stack: contextlib.AsyncExitStack, port: int
@@ -257,51 +215,3 @@ class RunningScope:
         Begin a new run here: each request gets its first take again.
         """
         self._server.reset(self.name)
-
-
-def environment(base_url: str, *, replays: bool) -> dict[str, str]:
-    """
-    Return the variables that lead a program's SDK to a server of ours.
-
-    Args:
-        replays: Whether no real key is needed; a dummy one then takes its place,
-            because SDKs refuse to start without any.
-    """
-    listed = ",".join(os.environ.get(name, "") for name in ("NO_PROXY", "no_proxy"))
-    hosts = [*listed.split(","), "127.0.0.1", "localhost"]
-    no_proxy = ",".join(dict.fromkeys(filter(None, map(str.strip, hosts))))
-    env = {"ANTHROPIC_BASE_URL": base_url, "NO_PROXY": no_proxy, "no_proxy": no_proxy}
-    if replays:
-        env["ANTHROPIC_API_KEY"] = DUMMY_KEY
-    return env
-
-
-def check_folder(folder: Path, mode: RecordMode) -> None:
-    """
-    Find out at the start what would otherwise fail in the middle.
-
-    Raises:
-        UsageError: The library is no folder, isn't there to replay from, or can't
-            be read or written to.
-    """
-    try:
-        if folder.exists() and not folder.is_dir():
-            message = f"{folder}: expected a folder of cassettes, and this is a file"
-            raise UsageError(message)
-        if mode is RecordMode.NONE and not folder.is_dir():
-            message = (
-                f"{folder}: there is no such folder; record first, with "
-                f"streamtape record --cassettes {shlex.quote(str(folder))}"
-            )
-            raise UsageError(message)
-        if mode not in (RecordMode.NONE, RecordMode.PASSTHROUGH):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # It has no name, so that recorders in one folder don't meet in it.
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        if folder.is_dir():
-            os.scandir(folder).close()
-    except OSError as error:
-        needs = "read" if mode is RecordMode.NONE else "written to"
-        message = f"{folder}: can't be {needs}: {error.strerror}"
-        raise UsageError(message) from error

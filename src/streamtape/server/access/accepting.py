@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from streamtape.server.access.connections import Front
+from streamtape.server.access.crowd import Crowd
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ _PAUSE_S: Final = 0.05
 
 @contextlib.asynccontextmanager
 async def accepting(
-    front: Front, sockets: Sequence[socket.socket]
+    front: Front, crowd: Crowd, sockets: Sequence[socket.socket]
 ) -> AsyncIterator[None]:
     """
     Accept connections on some sockets until this is left; they stay open.
@@ -32,7 +33,7 @@ async def accepting(
     One after the other, unlike asyncio's own server, which takes all that wait before
     it looks at any: so that no more are taken than there is room for.
     """
-    acceptor = _Acceptor(front)
+    acceptor = _Acceptor(front, crowd)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(acceptor.accept(each)) for each in sockets]
         yield
@@ -41,8 +42,9 @@ async def accepting(
 
 
 class _Acceptor:
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, crowd: Crowd) -> None:
         self._front = front
+        self._crowd = crowd
         self._has_told = False
 
     async def accept(self, listening: socket.socket) -> None:
@@ -53,7 +55,7 @@ class _Acceptor:
         listening.setblocking(False)
         while True:
             await _wait_until_readable(listening)
-            await self._front.wait_for_room()
+            await self._crowd.wait_for_room()
             try:
                 accepted, _ = listening.accept()
                 await loop.connect_accepted_socket(self._front, accepted)
@@ -73,7 +75,7 @@ class _Acceptor:
                 "raises the limit",
                 error.strerror,
             )
-        self._front.close_idle()
+        self._crowd.close_idle()
         await asyncio.sleep(_PAUSE_S)
 
 

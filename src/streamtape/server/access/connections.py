@@ -1,6 +1,6 @@
 """
-Connections of clients: how many, how long they may take to ask, and what they are told
-when what they send is no HTTP.
+Connections of clients: how long they may take to ask, and what they are told when there
+are too many, or when what they send is no HTTP.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, Final
 from aiohttp import http_exceptions, web
 
 from streamtape.errors import RefusedRequestError, StreamtapeError
+from streamtape.server.access.crowd import Crowd
 from streamtape.server.access.half_closed import PatientHandler
-from streamtape.server.access.limits import MOST_REQUESTS, REFUSED_AT_ONCE
+from streamtape.server.access.limits import MOST_REQUESTS
 from streamtape.server.answers import error_answer
 
 log = logging.getLogger(__name__)
@@ -32,96 +33,37 @@ _quiet.propagate = False
 
 class Front(web.Server):
     """
-    All connections of clients to one server.
-
-    Those on which nothing is asked are in nobody's way: when there are too many, the
-    one that has been so for longest is closed.
+    The connections of clients to one server.
 
     Args:
         handler: Answers a request; it must not raise.
-        most_requests: How many may be answered at the same time; a further one is
-            refused with status 529.
+        crowd: Counts them. A request too many is refused with status 529.
         head_limit_s: How long the head of a request may take, from its first byte,
             or from the beginning of its connection.
     """
 
-    def __init__(
-        self, handler: Handler, *, most_requests: int, head_limit_s: float
-    ) -> None:
+    def __init__(self, handler: Handler, crowd: Crowd, *, head_limit_s: float) -> None:
         super().__init__(
             self._answer, request_factory=self._begin, handler_cancellation=True
         )
         self._handler = handler
-        self._most_requests = most_requests
+        self._crowd = crowd
         self._head_limit_s = head_limit_s
-        self._open: set[Connection] = set()
-        self._idle: dict[Connection, None] = {}
-        """Those on which no request is being answered, the longest idle first."""
-        self._changed = asyncio.Event()
         self._has_told = False
 
     def __call__(self) -> Connection:
         """
         Make the protocol of a connection that was accepted.
         """
-        return Connection(self, head_limit_s=self._head_limit_s)
-
-    def opened(self, connection: Connection) -> None:
-        """
-        Count a connection, on which nothing is asked yet.
-        """
-        self._open.add(connection)
-        self._idle[connection] = None
-
-    def closed(self, connection: Connection) -> None:
-        """
-        Count it no longer.
-        """
-        self._open.discard(connection)
-        self._idle.pop(connection, None)
-        self._changed.set()
-
-    def rested(self, connection: Connection) -> None:
-        """
-        Note that a request was answered, and that the next may take a while.
-        """
-        if connection in self._open:
-            self._idle[connection] = None
-            self._changed.set()
-
-    def is_idle(self, connection: Connection) -> bool:
-        """
-        Whether nothing is asked on a connection.
-        """
-        return connection in self._idle
-
-    async def wait_for_room(self) -> None:
-        """
-        Wait until one more connection may be accepted; closes an idle one for that.
-        """
-        while len(self._open) >= self._most_requests + REFUSED_AT_ONCE:
-            self._changed.clear()
-            self.close_idle()
-            await self._changed.wait()
-
-    def close_idle(self) -> None:
-        """
-        Close the connection that has been idle for longest, if any is.
-        """
-        for connection in self._idle:
-            if connection.has_sent_all:
-                del self._idle[connection]
-                connection.force_close()
-                return
+        return Connection(self, self._crowd, head_limit_s=self._head_limit_s)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        running = len(self._open) - len(self._idle)
-        if running <= self._most_requests:
+        if not self._crowd.has_too_many:
             return await self._handler(request)
         message = (
-            f"{self._most_requests} requests are being answered, and no more are taken "
-            "at the same time; a higher limit of open files (ulimit -n) allows up to "
-            f"{MOST_REQUESTS}"
+            f"{self._crowd.most_asking} requests are being answered, and no more are "
+            "taken at the same time; a higher limit of open files (ulimit -n) allows "
+            f"up to {MOST_REQUESTS}"
         )
         if not self._has_told:
             self._has_told = True
@@ -140,8 +82,7 @@ class Front(web.Server):
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
         # aiohttp has no public names for the types of these.
-        self._idle.pop(connection, None)
-        connection.stop_timer()
+        connection.begin_request()
         loop = asyncio.get_running_loop()
         return web.BaseRequest(message, payload, connection, writer, task, loop)
 
@@ -154,9 +95,9 @@ class Connection(PatientHandler):
     HTTP is answered without a word of it.
     """
 
-    __slots__ = ("_front", "_head_limit_s", "_timer")
+    __slots__ = ("_crowd", "_head_limit_s", "_timer")
 
-    def __init__(self, front: Front, *, head_limit_s: float) -> None:
+    def __init__(self, front: Front, crowd: Crowd, *, head_limit_s: float) -> None:
         super().__init__(
             front,
             loop=asyncio.get_running_loop(),
@@ -166,7 +107,7 @@ class Connection(PatientHandler):
             # The annotation leaves out that None stands for no log.
             access_log=None,  # type: ignore[arg-type]
         )
-        self._front = front
+        self._crowd = crowd
         self._head_limit_s = head_limit_s
         self._timer: asyncio.TimerHandle | None = None
 
@@ -182,15 +123,15 @@ class Connection(PatientHandler):
         Wait for a request, but not for long.
         """
         super().connection_made(transport)
-        self._front.opened(self)
+        self._crowd.enter(self)
         self._start_timer()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """
         Forget it.
         """
-        self.stop_timer()
-        self._front.closed(self)
+        self._stop_timer()
+        self._crowd.leave(self)
         if exc is not None:
             # The request keeps it, and it would keep the frames of what was written.
             exc = exc.with_traceback(None)
@@ -200,7 +141,7 @@ class Connection(PatientHandler):
         """
         Read on; what comes while nothing is asked is the beginning of a head.
         """
-        if data and self._timer is None and self._front.is_idle(self):
+        if data and self._timer is None and self._crowd.is_idle(self):
             self._start_timer()
         super().data_received(data)
 
@@ -214,7 +155,7 @@ class Connection(PatientHandler):
         Send what is left of an answer; then nothing is asked any more.
         """
         finished = await super().finish_response(request, resp, start_time)
-        self._front.rested(self)
+        self._crowd.rest(self)
         return finished
 
     def handle_error(
@@ -243,10 +184,14 @@ class Connection(PatientHandler):
         response.force_close()
         return response
 
-    def stop_timer(self) -> None:
+    def begin_request(self) -> None:
         """
         The head of a request is there.
         """
+        self._crowd.ask(self)
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,8 +1,9 @@
 """
 Clients that say they will send no more, and still wait for their answer.
 
-On the wire they look like clients that have left. So they are believed for a while
-and before their answer has begun; whoever has left is found out by what is sent.
+On the wire they look like clients that have left, until something is sent to them: who
+has left answers with a reset. So those that wait for the beginning of an answer are
+told to go on waiting, which means nothing to them.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
-_GRACE_S: Final = 2.0
-"""How soon the answer has to begin."""
+_PROBE_S: Final = 1.0
+"""How often it is tried whether somebody waits; of a reset the next try tells."""
+
+_PROBE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""Any number of these may come before an answer; there is no other that all skip."""
 
 _TURNS: Final = 3
 
@@ -53,13 +57,20 @@ class PatientHandler(web.RequestHandler):
         elif request is None or not request.content.is_eof() or _has_begun(request):
             self.transport.close()
         else:
-            loop.call_later(_GRACE_S, self._lose_patience)
+            loop.call_later(_PROBE_S, self._probe)
 
-    def _lose_patience(self) -> None:
-        request = self._current_request
-        if self.transport is None or request is None or _has_begun(request):
+    def _probe(self) -> None:
+        """
+        Find out whether the client is still there, until its answer begins.
+        """
+        request, transport = self._current_request, self.transport
+        if transport is None or request is None or _has_begun(request):
+            # What is sent to it from now on finds it out.
             return
-        self.transport.abort()
+        # Those of HTTP/1.0 would take it for the answer: they are waited for.
+        if request.version >= HttpVersion11:
+            transport.write(_PROBE)
+            asyncio.get_running_loop().call_later(_PROBE_S, self._probe)
 
 
 def _has_begun(request: web.BaseRequest) -> bool:

@@ -17,7 +17,7 @@ from typing import Final
 from aiohttp import ClientPayloadError, ClientResponse
 
 from streamtape.server.clock import Clock
-from streamtape.server.forwarding.decoding import DECODED, BodyDecoder, encoding_of
+from streamtape.server.forwarding.chunks import BodyChunks
 
 _TURN_BYTES: Final = 256 * 1024
 """How much is handed on before the tee pauses, so that nothing heaps up behind it."""
@@ -51,9 +51,7 @@ class Tee(asyncio.Protocol):
         self.error: BaseException | None = None
         """Why the body broke off; None while it runs and if its framing ended it."""
         self._response = response
-        self._content = response.content
-        self._taken_bytes = 0
-        self._decoder = _find_decoder(response)
+        self._body = BodyChunks(response)
         self._lost: Exception | None = None
         self._clock = clock
         self._on_chunk = on_chunk
@@ -161,10 +159,10 @@ class Tee(asyncio.Protocol):
     def _take_chunks(self, at_ns: int) -> None:
         if self.is_over:
             return
-        content = self._content
+        body, content = self._body, self._body.content
         handed_on = 0
         try:
-            while not self.is_paused and (chunk := self._next_chunk()):
+            while not self.is_paused and (chunk := body.take()):
                 self._on_chunk(chunk, at_ns)
                 handed_on += len(chunk)
                 if handed_on >= _TURN_BYTES:
@@ -174,46 +172,17 @@ class Tee(asyncio.Protocol):
             return
         if content.is_eof():
             self._give_back()
-        if self.is_paused and self._may_have_more():
+        if self.is_paused and body.may_have_more:
             return
         error = self._lost or content.exception()
         if error is not None:
             self._end(error)
         elif content.at_eof():
-            is_whole = self._decoder is None or self._decoder.is_whole
-            self._end(
-                None if is_whole else BrokenBodyError("the compressed body is cut off")
-            )
+            cut_off = BrokenBodyError("the compressed body is cut off")
+            self._end(None if body.is_whole else cut_off)
         elif self._transport is None or self._transport.is_closing():
             # aiohttp closes on bad framing but does not tell its reader.
             self._end(BrokenBodyError("the framing of the body is broken"))
-
-    def _next_chunk(self) -> bytes:
-        """
-        Return what came and was not handed on yet; empty if that is all.
-        """
-        decoder, content = self._decoder, self._content
-        while decoder is None or not (chunk := decoder.take()):
-            # Taking some may bring more, which aiohttp had held back.
-            if content.exception() is not None:
-                return b""
-            if self._taken_bytes == content.total_bytes:
-                return b""
-            chunk = content.read_nowait()
-            self._taken_bytes += len(chunk)
-            if decoder is None:
-                break
-            decoder.put(chunk)
-        return chunk
-
-    def _may_have_more(self) -> bool:
-        """
-        Whether there may be something to hand on without a further read.
-        """
-        return self._decoder is not None or (
-            self._content.exception() is None
-            and self._taken_bytes < self._content.total_bytes
-        )
 
     def _end(self, error: BaseException | None) -> None:
         if self.is_over:
@@ -244,8 +213,3 @@ def _drop(chunk: bytes, at_ns: int) -> None:
     """
     Take a chunk of a body that is over.
     """
-
-
-def _find_decoder(response: ClientResponse) -> BodyDecoder | None:
-    encoding = encoding_of(response.headers)
-    return BodyDecoder(encoding) if encoding in DECODED else None

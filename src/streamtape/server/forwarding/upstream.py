@@ -8,83 +8,22 @@ import asyncio
 import os
 import ssl
 from io import BytesIO
-from typing import ClassVar, Final
-from weakref import WeakSet
 
 import aiohttp
-from aiohttp.connector import Connection
 from yarl import URL
 
-from streamtape.core.model import EndReason, Headers, Request
-from streamtape.core.secrecy.heads import HOP_BY_HOP
+from streamtape.core.model import EndReason, Request
 from streamtape.errors import UpstreamTimeoutError, UpstreamUnreachableError
-from streamtape.server.forwarding.decoding import DECODED, UNKNOWN, encoding_of
-
-_CONNECT_LIMIT_S: Final = 30
-
-_NOT_FORWARDED = HOP_BY_HOP | {"host", "content-length", "accept-encoding", "expect"}
-
-_OWN_PREFIX = "x-streamtape"
+from streamtape.server.forwarding.client import (
+    NoAnswerError,
+    StaleConnectionError,
+    open_session,
+)
+from streamtape.server.forwarding.decoding import UNKNOWN, encoding_of
+from streamtape.server.forwarding.headers import forwarded_headers
 
 _UNTRUSTED = frozenset({18, 19, 20, 21})
 """OpenSSL's codes for a certificate whose issuer nobody here vouches for."""
-
-
-class _StaleConnectionError(aiohttp.ClientConnectionError):
-    """
-    A connection of the pool is of no use; nothing was sent over it.
-    """
-
-
-class _NoAnswerError(aiohttp.ClientConnectionError):
-    """
-    The connection broke before there was an answer.
-    """
-
-
-class _CarefulRequest(aiohttp.ClientRequest):
-    """
-    A request that no answer is given to which came before it was sent.
-
-    What an upstream says while a connection is idle would be taken for the answer to
-    the next request over it, and every later answer for that of the one before.
-    """
-
-    _used: ClassVar[WeakSet[asyncio.Protocol]] = WeakSet()
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """
-        Send it, unless the connection was used before and can't be trusted again.
-
-        Raises:
-            _StaleConnectionError: So it is.
-        """
-        protocol = conn.protocol
-        assert protocol is not None
-        if protocol in self._used:
-            # Within two turns of the loop all is read that has arrived.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            if protocol.should_close or not protocol.is_connected():
-                raise _StaleConnectionError
-        self._used.add(protocol)
-        return await super().send(conn)
-
-
-async def _ask_once(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """
-    Keep aiohttp from asking again by itself, as it does for some methods.
-
-    Whether to try again is for the client to say, and the upstream counts.
-    """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _NoAnswerError from error
 
 
 class Upstream:
@@ -103,15 +42,7 @@ class Upstream:
         self.base_url = base_url
         self._origin = URL(base_url).origin()
         self._idle_limit_s = idle_limit_ns / 1e9
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            request_class=_CarefulRequest,
-            middlewares=(_ask_once,),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_LIMIT_S),
-            skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
-        )
+        self._session = open_session()
 
     async def send(self, request: Request) -> aiohttp.ClientResponse:
         """
@@ -157,7 +88,7 @@ class Upstream:
                     data=BytesIO(request.body) if request.body else None,
                     allow_redirects=False,
                 )
-            except _StaleConnectionError:
+            except StaleConnectionError:
                 # It left the pool, so this comes to an end.
                 continue
 
@@ -166,70 +97,6 @@ class Upstream:
         Close all connections.
         """
         await self._session.close()
-
-
-def forwarded_headers(headers: Headers) -> Headers:
-    """
-    Return what goes upstream: all but what belongs to the connection.
-
-    An unencoded answer is asked for, because clients differ in what they decode.
-    """
-    dropped = _NOT_FORWARDED | _named_by_connection(headers)
-    kept = [(name, value) for name, value in headers if name.lower() not in dropped]
-    return (*kept, ("Accept-Encoding", "identity"))
-
-
-def returned_headers(response: aiohttp.ClientResponse, *, base_url: str) -> Headers:
-    """
-    Return what the client gets of an answer's headers.
-
-    What is no longer true is left out: the length of the body, and its encoding if
-    that is taken off here. A redirect within the upstream leads to us again.
-
-    Args:
-        base_url: The upstream's.
-    """
-    headers = tuple(response.headers.items())
-    dropped = HOP_BY_HOP | _named_by_connection(headers) | {"content-length"}
-    if encoding_of(response.headers) in DECODED:
-        dropped |= {"content-encoding"}
-    return tuple(
-        (name, own_location(value, response.url, base_url=base_url))
-        if name.lower() == "location"
-        else (name, value)
-        for name, value in headers
-        if name.lower() not in dropped
-        # The proxy's own origin is not the API's.
-        and not name.lower().startswith(("access-control-", _OWN_PREFIX))
-    )
-
-
-def own_location(location: str, url: URL, *, base_url: str) -> str:
-    """
-    Return a redirect that stays with this proxy if it stays within the upstream.
-
-    Such a one becomes a path, which a client joins to our address. Any other names
-    its host, and a client that follows it leaves us.
-
-    Args:
-        location: Absolute, or relative to `url`, which was asked for.
-        base_url: The upstream's.
-    """
-    base = URL(base_url)
-    prefix = base.raw_path.rstrip("/")
-    try:
-        target = url.join(URL(location, encoded=True))
-        is_within = (target.scheme, target.host, target.port) == (
-            (base.scheme, base.host, base.port)
-        )
-    except ValueError:
-        return location
-    if not is_within:
-        return location
-    path = str(target.relative()).removeprefix(prefix)
-    # A path that begins with two slashes would name a host.
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\"))
-    return path if is_ours and target.raw_path.startswith(prefix) else str(target)
 
 
 def reason_of(error: BaseException | None) -> EndReason:
@@ -241,15 +108,6 @@ def reason_of(error: BaseException | None) -> EndReason:
     if isinstance(error, ConnectionResetError):
         return EndReason.UPSTREAM_RESET
     return EndReason.UPSTREAM_CUT
-
-
-def _named_by_connection(headers: Headers) -> set[str]:
-    return {
-        named.strip().lower()
-        for name, value in headers
-        if name.lower() == "connection"
-        for named in value.split(",")
-    }
 
 
 def _explain_certificate(error: aiohttp.ClientConnectorCertificateError) -> str:
@@ -274,7 +132,7 @@ def _explain(error: BaseException) -> str:
         case aiohttp.ClientConnectorError():
             code = error.os_error.errno
             return f"no connection ({os.strerror(code) if code else error.os_error})"
-        case _NoAnswerError():
+        case NoAnswerError():
             return "it closed the connection without an answer"
         case aiohttp.ClientResponseError():
             return "what it sent is no HTTP"

@@ -14,7 +14,7 @@ from streamtape.core.modes import RecordMode
 from streamtape.core.recording import Recording
 from streamtape.library.leaks import find_raw_kinds
 from streamtape.library.writer import CassetteWriter
-from streamtape.server.state.scopes import Scope
+from streamtape.server.state.scope import Scope
 from streamtape.server.state.tally import Exchange
 
 log = logging.getLogger(__name__)

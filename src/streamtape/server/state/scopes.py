@@ -1,94 +1,19 @@
 """
-Scopes: sub-folders of the library, each with requests, takes and counts of its own.
-
-A base URL that ends in ``/~NAME`` leads to the scope of that name.
+All scopes of a server, and what is known of them when they have ended.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
 import threading
 from collections import Counter
-from functools import partial
 from pathlib import Path
-from typing import Final
-from urllib.parse import unquote
 
-from streamtape.core.matching.key import DEFAULT_RULES, request_key
-from streamtape.core.matching.rules import Rules
-from streamtape.core.matching.takes import Takes
-from streamtape.core.modes import RecordMode
 from streamtape.errors import RefusedRequestError, UsageError
-from streamtape.library.folder import Library
-from streamtape.server.clock import wall_ns
 from streamtape.server.config import Config, Policy
-from streamtape.server.state.running import RunningAnswers
-from streamtape.server.state.tally import Tally
-
-_MARK: Final = re.compile("/(?:~|%7E)", re.IGNORECASE)
-_MOST_KNOWN: Final = 16
-"""Libraries that are kept for scopes to come: tests may share a large folder."""
-
-_MOST_PARTS: Final = 16
-_MOST_BYTES: Final = 200
-
-_PART: Final = re.compile(
-    r"(?![.~]|(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$))"
-    r"[^\x00-\x1f\x7f-\x9f/\\<>:\"|?*]+(?<![. ])",
-    re.IGNORECASE,
-)
-"""A name that every file system takes as one folder, and no listing hides."""
-
-
-class Scope:
-    """
-    One library and the state of its replay.
-
-    Args:
-        name: As in the base URL; empty for the library as a whole.
-    """
-
-    def __init__(self, name: str, library: Library, policy: Policy) -> None:
-        self.name = name
-        self.policy = policy
-        self.library = library
-        self.takes = Takes(policy.exhausted)
-        self.tally = Tally()
-        self.running = RunningAnswers()
-        self.recorder = ""
-        """What records here, for the advice of a miss; empty for the command."""
-        self.is_open = False
-        self.began_empty = False
-        """Whether there was no cassette when the run began."""
-        self._lock = threading.Lock()
-
-    def open(self) -> None:
-        """
-        Look at the folder for the first time. Blocks; may be called twice.
-        """
-        with self._lock:
-            if not self.is_open:
-                self.library.refresh()
-                self.began_empty = self.library.is_empty
-                self.is_open = True
-
-    def reset(self) -> None:
-        """
-        Begin a new run: with the first take of every request, and with the folder as
-        it is now.
-        """
-        self.takes.reset()
-        self.library.begin_run()
-        self.is_open = False
-
-    def name_of(self, path: Path) -> str:
-        """
-        What people call a cassette, from the top of the whole library.
-        """
-        name = self.library.name_of(path)
-        return f"{self.name}/{name}" if self.name else name
+from streamtape.server.state.libraries import SharedLibraries, make_library
+from streamtape.server.state.scope import Scope
+from streamtape.server.state.scope_names import is_scope_name
 
 
 class Scopes:
@@ -109,7 +34,7 @@ class Scopes:
         self._scopes: dict[str, Scope] = {}
         self._former: list[Scope] = []
         self._ended: dict[str, str] = {}
-        self._known: dict[tuple[Path, Rules], Library] = {}
+        self._libraries = SharedLibraries()
         self.late: list[str] = []
         """The names of scopes that were asked for after their end."""
         self._lock = threading.Lock()
@@ -131,7 +56,7 @@ class Scopes:
             if scope is None:
                 folder = self._config.cassettes / name
                 policy = self._policies.get(name, self._config.policy)
-                scope = Scope(name, _library(folder, policy), policy)
+                scope = Scope(name, make_library(folder, policy), policy)
                 self._scopes[name] = scope
                 if name:
                     # Recording in the folder itself would make it a scope's scope.
@@ -158,29 +83,13 @@ class Scopes:
             name: One that no other scope has had.
             folder: Its library, wherever that is.
         """
-        scope = Scope(name, self._known_library(folder, policy), policy)
+        scope = Scope(name, self._libraries.get(folder, policy), policy)
         scope.tally.log = []
         # Its first request then needs no other thread for this.
         scope.open()
         with self._lock:
             self._scopes[name] = scope
         return scope
-
-    def _known_library(self, folder: Path, policy: Policy) -> Library:
-        """
-        Return the library of a folder that others may have looked through already.
-        """
-        if policy.mode is not RecordMode.NONE:
-            # What a recorder has recorded before counts, and is its own.
-            return _library(folder, policy)
-        with self._lock:
-            known = self._known.pop((folder, policy.rules), None)
-            library = known or _library(folder, policy)
-            # At the end are those that were asked for last.
-            self._known[folder, policy.rules] = library
-            if len(self._known) > _MOST_KNOWN:
-                del self._known[next(iter(self._known))]
-        return library
 
     def end(self, name: str, message: str) -> None:
         """
@@ -224,53 +133,3 @@ class Scopes:
             "upstream": self._config.upstream,
             "requests": dict(counts),
         }
-
-
-def _library(folder: Path, policy: Policy) -> Library:
-    return Library(
-        folder,
-        partial(request_key, rules=policy.rules),
-        uses_stored_keys=policy.rules == DEFAULT_RULES,
-        wall_ns=wall_ns,
-    )
-
-
-def split_scope(target: str) -> tuple[str, str, str]:
-    """
-    Return the prefix of a scope as it is in a request's target, its name, and the
-    rest; prefix and name are empty where there is none.
-
-    Raises:
-        RefusedRequestError: The name can't be that of a folder.
-    """
-    mark = _MARK.match(target)
-    if mark is None:
-        return "", "", target
-    prefix = re.split("[/?]", target[1:], maxsplit=1)[0]
-    prefix = f"/{prefix}"
-    name = unquote(prefix[mark.end() :], errors="replace")
-    if not is_scope_name(name):
-        message = (
-            f"{prefix} can't be a scope: expected the name of a folder, such as "
-            "/~chat, with %2F for one within another"
-        )
-        raise RefusedRequestError(message, status=404, error_type="not_found_error")
-    rest = target.removeprefix(prefix)
-    if _MARK.match(rest) or rest.startswith("//"):
-        message = (
-            f"{prefix} is followed by {rest[:2]}: a scope within another is written "
-            "with %2F, as in /~chat%2Fbasic"
-        )
-        raise RefusedRequestError(message, status=404, error_type="not_found_error")
-    return prefix, name, rest if rest.startswith("/") else f"/{rest}"
-
-
-def is_scope_name(name: str) -> bool:
-    """
-    Whether a name is safe as that of a folder, or of one within others.
-    """
-    parts = name.split("/")
-    return len(parts) <= _MOST_PARTS and all(
-        _PART.fullmatch(part) and len(os.fsencode(part)) <= _MOST_BYTES
-        for part in parts
-    )

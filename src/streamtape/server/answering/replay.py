@@ -12,9 +12,9 @@ from streamtape.core.model import EndReason, Part
 from streamtape.core.streams.sse import encode_event
 from streamtape.errors import CassetteError
 from streamtape.library.cache import Playable
+from streamtape.server.answering.outlet import Outlet
 from streamtape.server.answers import error_body
 from streamtape.server.clock import Clock, Timer, sleep_until_ns
-from streamtape.server.outlet import Outlet
 
 _BATCH_BYTES: Final = 64 * 1024
 """How much is written before asking whether the client keeps up."""

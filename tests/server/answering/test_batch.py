@@ -8,7 +8,7 @@ import asyncio
 
 import pytest
 
-from streamtape.server.batch import Batch
+from streamtape.server.answering.batch import Batch
 
 
 class Told:

@@ -12,7 +12,7 @@ import pytest
 from streamtape.core.model import Part
 from streamtape.core.pacing import INSTANT, Pacing
 from streamtape.errors import DamagedCassetteError
-from streamtape.server.replay import Player
+from streamtape.server.answering.replay import Player
 from streamtape.testing import FakeClock
 
 MS = 1_000_000

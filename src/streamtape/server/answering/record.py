@@ -12,13 +12,12 @@ from functools import partial
 import aiohttp
 
 from streamtape.core.model import EndReason, Response
-from streamtape.core.recording import Recording
-from streamtape.library.writer import CassetteWriter
-from streamtape.server.batch import Batch
+from streamtape.server.answering.batch import Batch
+from streamtape.server.answering.outlet import Outlet
+from streamtape.server.answering.tape import Tape
 from streamtape.server.clock import Clock
 from streamtape.server.forwarding.tee import BrokenBodyError, Tee
 from streamtape.server.forwarding.upstream import reason_of
-from streamtape.server.outlet import Outlet
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +30,6 @@ class AloneLimits:
 
     time_ns: int
     size_bytes: int
-
-
-@dataclass(slots=True, kw_only=True)
-class Tape:
-    """
-    Where one recording goes.
-    """
-
-    recording: Recording
-    writer: CassetteWriter
 
 
 class Relay:
@@ -72,27 +61,25 @@ class Relay:
         """How it ended; what it would be if the client left now while it runs."""
         self.has_ended = asyncio.Event()
         """Set once nothing more comes from the upstream or goes to the tape."""
-        self.is_alone = False
-        """Whether the client has left and the recording goes on."""
         self._outlet = outlet
         self._clock = clock
         self._start_ns = start_ns
         self._response = response
         self._tape = tape
-        self._has_begun = False
         self._batch = batch
         self._alone = None if tape is None else alone
+        self._is_alone = False
         self._alone_bytes = 0
         self._tee = Tee(source, clock, partial(batch.add, self))
         self._is_stopping = False
         self._failure: Exception | None = None
 
     @property
-    def finishes_alone(self) -> bool:
+    def outlasts_client(self) -> bool:
         """
-        Whether the recording goes on when the client leaves.
+        Whether the recording goes on without its client, or would if that left now.
         """
-        return self._alone is not None
+        return self._is_alone or (self._alone is not None and not self._is_stopping)
 
     async def run(self, idle_limit_ns: int) -> None:
         """
@@ -105,7 +92,9 @@ class Relay:
         try:
             await self._outlet.start()
             self._tee.start()
-            self._begin()
+            if self._tape is not None:
+                # No chunk gets to it before this turn of the loop is over.
+                self._tape.begin(self._response)
             self.reason, detail = await self._carry(idle_limit_ns)
             self._end_tape(detail)
         except asyncio.CancelledError:
@@ -144,7 +133,7 @@ class Relay:
         """
         if self._failure is not None:
             return
-        if self.is_alone:
+        if self._is_alone:
             self._count_alone(len(chunk))
             return
         self._outlet.write(chunk)
@@ -155,13 +144,8 @@ class Relay:
         """
         Give a chunk, which the client has, to the tape.
         """
-        if self._tape is None or self._failure is not None:
-            return
-        if not self._has_begun:
-            self._begin()
-        packed = self._tape.recording.feed(chunk, at_ns - self._start_ns)
-        if packed:
-            self._tape.writer.write(packed)
+        if self._tape is not None and self._failure is None:
+            self._tape.feed(chunk, at_ns - self._start_ns)
 
     async def _carry(self, idle_limit_ns: int) -> tuple[EndReason, str]:
         tee = self._tee
@@ -193,10 +177,11 @@ class Relay:
         Record on without the client, within the limits; returns the ending's detail.
         """
         limits = self._alone
-        if limits is None or not self._has_begun or self._is_stopping:
+        has_begun = self._tape is not None and self._tape.has_begun
+        if limits is None or not has_begun or self._is_stopping:
             self.reason = self._reason_of_departure()
             return ""
-        self.is_alone = True
+        self._is_alone = True
         log.info("a client has left; what it asked for is recorded to its end")
         try:
             async with asyncio.timeout(limits.time_ns / 1e9):
@@ -220,24 +205,17 @@ class Relay:
         if self._alone_bytes > self._alone.size_bytes:
             self._tee.close()
 
-    def _begin(self) -> None:
-        if self._tape is not None and not self._has_begun:
-            self._has_begun = True
-            self._tape.writer.write(self._tape.recording.begin(self._response))
-
     def _end_tape(self, detail: str) -> None:
         self._batch.flush()
-        if self._tape is None or not self._has_begun:
+        if self._tape is None or not self._tape.has_begun:
             return
         offset_ns = self._clock.now_ns() - self._start_ns
         try:
-            packed = self._tape.recording.end(self.reason, offset_ns, detail=detail)
+            self._tape.end(self.reason, offset_ns, detail)
         except Exception as error:
             # Without an end it stays a part, as if this process had been killed.
             self.fail(error)
             self.reason = EndReason.SHUTDOWN
-        else:
-            self._tape.writer.write(packed)
 
 
 def _detail(error: BaseException | None) -> str:

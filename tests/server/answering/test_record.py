@@ -16,10 +16,11 @@ from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.secrecy.heads import clean_request
 from streamtape.library import CassetteWriter
-from streamtape.server.batch import Batch
+from streamtape.server.answering.batch import Batch
+from streamtape.server.answering.outlet import Outlet, head
+from streamtape.server.answering.record import Relay
+from streamtape.server.answering.tape import Tape
 from streamtape.server.clock import SystemClock
-from streamtape.server.outlet import Outlet, head
-from streamtape.server.record import Relay, Tape
 
 EVENT = b"data: a\n\n"
 STREAM = (("content-type", "text/event-stream"),)
@@ -79,9 +80,7 @@ async def test_a_defect_of_ours_ends_one_answer_and_hangs_none(
             clock=SystemClock(),
             start_ns=0,
             response=Response(status=200, reason="OK", headers=STREAM, offset_ns=0),
-            tape=Tape(
-                recording=Defect(takes=takes), writer=CassetteWriter(tmp_path, "x")
-            ),
+            tape=Tape(Defect(takes=takes), CassetteWriter(tmp_path, "x")),
             batch=Batch(),
         )
         relays.append(relay)

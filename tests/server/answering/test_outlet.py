@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from streamtape.core.model import EndReason
-from streamtape.server.outlet import Outlet, head
+from streamtape.server.answering.outlet import Outlet, head
 
 MIB = 1 << 20
 BODY_BYTES = 64 * MIB

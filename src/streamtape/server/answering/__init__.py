@@ -1,0 +1,3 @@
+"""
+Answers: played from a cassette, or carried from the upstream and recorded.
+"""
