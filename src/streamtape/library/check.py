@@ -5,14 +5,16 @@ What is wrong with one file of a library, and what to do about it.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.model import Ending, EndReason
+from streamtape.core.format.frames import HEAD, TRAILER, TRAILER_MAGIC, Frame
+from streamtape.core.format.records import End
+from streamtape.core.model import Ending, EndReason, Part, Response
+from streamtape.core.rewriting.pieces import Piece
 from streamtape.core.secrecy.leaks import Leak
 from streamtape.core.streams.grammar import Grammar
 from streamtape.errors import (
@@ -22,7 +24,7 @@ from streamtape.errors import (
 )
 from streamtape.library.leaks import find_leaks, find_raw_kinds
 from streamtape.library.locks import is_locked
-from streamtape.library.opening import translated_errors
+from streamtape.library.opening import open_regular, translated_errors
 from streamtape.library.reader import CassetteReader
 from streamtape.library.writer import PART_SUFFIX
 
@@ -78,46 +80,110 @@ def check_file(path: Path, *, is_given: bool = False) -> Iterator[Finding]:
         yield _about_part(path, is_running=is_running, is_given=is_given)
         if is_running:
             return
-    severity = Severity.WARNING if is_part and not is_given else Severity.ERROR
-    others: list[Finding] = []
+    stream = _Stream(path)
+    leaks = list(_find_secrets(path, stream))
+    ending: Ending | None = None
     try:
-        others += _limited(_find_in_events(path, is_part=is_part))
+        ending = stream.ending or _read_ending(path)
     except CassetteError as error:
+        severity = Severity.WARNING if is_part and not is_given else Severity.ERROR
         yield _about_error(path, error, severity)
-    yield from _limited(_find_secrets(path))
-    yield from others
+    yield from _limited(leaks)
+    yield from stream.findings(ending)
+    if not (is_part or ending is None or ending.is_complete):
+        yield _about_ending(path, ending)
 
 
-def _find_in_events(path: Path, *, is_part: bool) -> Iterator[Finding]:
+class _Stream:
     """
-    Yield what is odd about the events and the ending of a sound cassette.
+    Follows what a cassette says, piece by piece, for what is odd about its events.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.ending: Ending | None = None
+        """That of a file which is sound to its last byte; else None."""
+        self._path = path
+        self._grammar = Grammar()
+        self._is_stream = False
+        self._part_count = 0
+        self._odd: list[Finding] = []
+        self._odd_count = 0
+
+    def feed(self, piece: Piece) -> None:
+        """
+        Take the next piece.
+        """
+        match piece.record:
+            case Part() as part:
+                self._part_count += 1
+                if self._is_stream:
+                    for fault in self._grammar.feed(part.raw):
+                        self._add(fault, f"event {self._part_count}")
+            case Response() as response:
+                self._is_stream = response.is_event_stream
+            case End() as end:
+                if _is_last(self._path, piece.frames[-1]):
+                    self.ending = end.ending
+
+    def findings(self, ending: Ending | None) -> Iterator[Finding]:
+        """
+        Yield what was odd, the first of it.
+
+        Args:
+            ending: Of the answer; None if it can't be told.
+        """
+        if ending is not None:
+            for fault in self._grammar.end(is_complete=ending.is_complete):
+                self._add(fault, "the end")
+        yield from _limited(self._odd, self._odd_count)
+
+    def _add(self, fault: str, where: str) -> None:
+        self._odd_count += 1
+        if self._odd_count <= MOST_FINDINGS:
+            self._odd.append(
+                Finding(
+                    path=self._path,
+                    severity=Severity.WARNING,
+                    what=fault,
+                    where=where,
+                    todo=_AS_IT_CAME,
+                )
+            )
+
+
+def _is_last(path: Path, end: Frame) -> bool:
+    """
+    Whether nothing but its trailer stands behind an END frame.
+    """
+    trailer = TRAILER.pack(end.offset, TRAILER_MAGIC)
+    with open_regular(path) as file, translated_errors(path):
+        file.seek(end.offset + HEAD.size + len(end.payload))
+        return file.read(len(trailer) + 1) == trailer
+
+
+def _read_ending(path: Path) -> Ending:
+    """
+    Return the ending of a file that is not whole, if it is a cassette at all.
 
     Raises:
-        CassetteError: It is none.
+        CassetteError: It is none, or damaged: says what is wrong.
     """
     with CassetteReader(path) as reader:
-        is_stream = reader.response is not None and reader.response.is_event_stream
-        grammar = Grammar()
-        odd = Finding(path=path, severity=Severity.WARNING, what="", todo=_AS_IT_CAME)
-        for number, part in enumerate(reader.parts(), 1):
-            if is_stream:
-                for fault in grammar.feed(part.raw):
-                    yield replace(odd, what=fault, where=f"event {number}")
-        for fault in grammar.end(is_complete=reader.ending.is_complete):
-            yield replace(odd, what=fault, where="the end")
-        if not (is_part or reader.ending.is_complete):
-            yield _about_ending(path, reader.ending)
+        for _ in reader.parts():
+            pass
+        return reader.ending
 
 
-def _find_secrets(path: Path) -> Iterator[Finding]:
+def _find_secrets(path: Path, stream: _Stream) -> Iterator[Finding]:
+    leaks: list[Leak] = []
     try:
-        with translated_errors(path):
-            leaks = find_leaks(path)
-    except (DamagedCassetteError, UnsupportedVersionError):
+        leaks = find_leaks(path, watch=stream.feed)
+    except UnsupportedVersionError:
         with translated_errors(path):
             leaks = [Leak(kind, "the file") for kind in find_raw_kinds(path)]
     except CassetteError:
-        return
+        # What is wrong with it is told by whoever reads its ending.
+        pass
     for leak in leaks:
         yield Finding(
             path=path,
@@ -183,13 +249,14 @@ def _command(name: str, path: Path) -> str:
     return f"streamtape {name} {shlex.quote(str(path))}"
 
 
-def _limited(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _limited(
+    findings: Sequence[Finding], count: int | None = None
+) -> Iterator[Finding]:
     """
     Yield the first of the findings of one sort, and how many more there are.
     """
-    findings = iter(findings)
-    last: Finding | None = None
-    for last in islice(findings, MOST_FINDINGS):
-        yield last
-    if last is not None and (more := sum(1 for _ in findings)):
-        yield replace(last, what=f"and {more:,} more like these", where="", todo="")
+    shown = findings[:MOST_FINDINGS]
+    yield from shown
+    if more := (len(findings) if count is None else count) - len(shown):
+        what = f"and {more:,} more like these"
+        yield replace(shown[-1], what=what, where="", todo="")

@@ -4,50 +4,52 @@ The scan of a whole file for secrets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from streamtape.core.format.records import End
 from streamtape.core.matching.names import find_kinds_in_name
+from streamtape.core.model import Part, Request, Response
 from streamtape.core.rewriting.loose_values import holds_key, unknown_in
-from streamtape.core.rewriting.pieces import PieceReader
+from streamtape.core.rewriting.pieces import Piece, PieceReader
 from streamtape.core.secrecy.leaks import Leak, LeakScanner, RawScanner
-from streamtape.errors import CassetteError
-from streamtape.library.reader import CassetteReader
 from streamtape.library.rewrite import read_pieces
 
 _BLOCK_BYTES: Final = 1024 * 1024
 
 
-def find_leaks(path: Path) -> list[Leak]:
+def find_leaks(
+    path: Path, *, watch: Callable[[Piece], object] | None = None
+) -> list[Leak]:
     """
     Return the secrets in a cassette, or in the prefix of one that is damaged.
 
     The file's bytes are looked at as they stand, too: what no record accounts for
-    is found there. Reads the file three times, in bounded memory.
+    is found there. Reads the file once, in bounded memory.
+
+    Args:
+        watch: Is given each sound piece, for whoever wants to look at more than
+            secrets and not read all of it again; None for nobody.
 
     Raises:
-        CassetteError: It can't be opened, or is none at all.
+        CassetteError: It can't be opened, is no cassette, or needs a later version.
     """
-    scanner = LeakScanner()
-    with CassetteReader(path) as reader:
-        scanner.request(reader.request)
-        if reader.response is not None:
-            scanner.response(reader.response)
-        try:
-            for part in reader.parts():
-                scanner.part(part)
-        except CassetteError:
-            # That it is damaged is for others to say.
-            pass
-        if reader.end is not None:
-            scanner.end(reader.end.ending, reader.end.summary)
-    leaks = scanner.leaks()
-    for piece in read_pieces(path, PieceReader()):
+    scanner, raw = LeakScanner(), RawScanner()
+    unknown: list[Leak] = []
+    for piece in read_pieces(path, PieceReader(), tap=raw.feed):
+        _scan(scanner, piece)
         if holds_key(unknown_in(piece)):
-            leaks.append(Leak("a secret", f"a frame of type {piece.kind}"))
+            unknown.append(Leak("a secret", f"a frame of type {piece.kind}"))
+        if watch is not None:
+            watch(piece)
+    leaks = scanner.leaks() + unknown
     said = {leak.kind for leak in leaks}
-    missed = [kind for kind in find_raw_kinds(path) if kind not in said]
-    leaks += [Leak(kind, "the file, outside of what it says") for kind in missed]
+    leaks += [
+        Leak(kind, "the file, outside of what it says")
+        for kind in raw.kinds
+        if kind not in said
+    ]
     return leaks + find_name_leaks(path)
 
 
@@ -70,3 +72,15 @@ def find_raw_kinds(path: Path) -> list[str]:
         while block := file.read(_BLOCK_BYTES):
             scanner.feed(block)
     return scanner.kinds
+
+
+def _scan(scanner: LeakScanner, piece: Piece) -> None:
+    match piece.record:
+        case Part() as part:
+            scanner.part(part)
+        case Request() as request:
+            scanner.request(request)
+        case Response() as response:
+            scanner.response(response)
+        case End() as end:
+            scanner.end(end.ending, end.summary)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,12 +22,16 @@ _BLOCK_BYTES: Final = 256 * 1024
 _HELD_BYTES: Final = 1024 * 1024
 
 
-def read_pieces(path: Path, reader: PieceReader) -> Iterator[Piece]:
+def read_pieces(
+    path: Path, reader: PieceReader, *, tap: Callable[[bytes], object] | None = None
+) -> Iterator[Piece]:
     """
     Yield the pieces of a file, as far as they are sound, in bounded memory.
 
     Args:
         reader: Says afterwards where and why it stopped.
+        tap: Is given all bytes of the file, block by block, also those behind the
+            place where the pieces stop; None for nobody.
 
     Raises:
         CassetteError: It can't be opened, is no cassette, or needs a later version.
@@ -35,6 +39,8 @@ def read_pieces(path: Path, reader: PieceReader) -> Iterator[Piece]:
     with open_regular(path) as file, translated_errors(path):
         try:
             while block := file.read(_BLOCK_BYTES):
+                if tap is not None:
+                    tap(block)
                 yield from reader.feed(block)
             reader.end()
         except CassetteError as error:

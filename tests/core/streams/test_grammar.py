@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,31 @@ def test_what_a_stream_says_is_shown_in_a_few_characters() -> None:
 @given(st.lists(st.binary() | st.sampled_from([*WHOLE, ERROR, b"data: [1]\n\n"])))
 def test_nothing_raises(raws: list[bytes]) -> None:
     faults(*raws)
+
+
+def test_an_odd_delta_is_told_as_often_as_it_comes() -> None:
+    """
+    One like the last is passed over only if nothing was wrong with that.
+    """
+    delta = api_event(
+        {
+            "type": "content_block_delta",
+            "index": 3,
+            "delta": {"type": "text_delta", "text": "Hi"},
+        }
+    )
+
+    assert len(faults(START, delta, delta, delta, DONE, STOP)) == 3
+
+
+@given(st.lists(st.sampled_from([*message_stream(text("Hello, you")), *WHOLE, ERROR])))
+def test_what_deltas_say_is_nothing_to_it(raws: list[bytes]) -> None:
+    """
+    Those with an escape are parsed each by each; the others needn't be.
+    """
+    escaped = [re.sub(rb'("text": ?")', rb"\1\\n", raw) for raw in raws]
+
+    assert faults(*escaped) == faults(*raws)
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\r", b"\r\n\r\n", b"\n\r\n"])

@@ -8,6 +8,7 @@ gives it back, whatever this says of it. Streams of other providers pass.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 from streamtape.core.streams.messages import JsonObject
@@ -46,6 +47,12 @@ _KNOWN_BLOCKS: Final = frozenset(
 )
 """Blocks of which it is known what may be added to them."""
 
+_PLAIN_DELTA: Final = re.compile(
+    rb'(event: content_block_delta\n.*"(?:text|thinking|partial_json)": ?")'
+    rb'[ !#-\[\]-~]*"\} *\}\n\n',
+    re.DOTALL,
+)
+"""An event that ends in a text without escapes; what stands before that is a group."""
 
 _ENDS: Final = (b"\n\n", b"\n\r\n", b"\r\r", b"\n\r")
 
@@ -70,11 +77,24 @@ class Grammar:
         self._has_message_delta = False
         self._last_word: str | None = None
         """``message_stop`` or ``error``; None until one was said."""
+        self._before: bytes | None = None
+        """What stood before the text of the last event; None if it had no such."""
 
     def feed(self, raw: bytes) -> list[str]:
         """
         Take the next event; returns what is wrong with it, mostly nothing.
         """
+        plain = _PLAIN_DELTA.fullmatch(raw)
+        before = None if plain is None else plain[1]
+        # One that differs in nothing but a plain text is as well-formed as the last,
+        # and changes as little. Most are such, and needn't be parsed.
+        if before is not None and before == self._before:
+            return []
+        faults = self._check(raw)
+        self._before = None if faults else before
+        return faults
+
+    def _check(self, raw: bytes) -> list[str]:
         if not is_whole_event(raw):
             return []  # What a cut left over; clients pass over it.
         event = parse_event(raw)
