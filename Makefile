@@ -24,8 +24,10 @@ lint: $(INSTALLED) ## Style, layout and the direction of imports
 types: $(INSTALLED) ## Check the types
 	$(BIN)/mypy
 
+# They start Python some two hundred times, which is to compile each file but once.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(INSTALLED) ## Run the tests that need nothing but Python
-	$(BIN)/pytest -n auto -m "$(NOT_SLOW)"
+	$(BIN)/pytest -n auto --dist worksteal -m "$(NOT_SLOW)"
 
 test-slow: $(INSTALLED) ## Run the long tests and those that need node
 	$(BIN)/pytest -m "(slow or node) and not clients"

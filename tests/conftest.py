@@ -15,7 +15,8 @@ from streamtape.core.secrecy.secrets import forget_secrets
 
 # Same examples in every run, and no limit in wall-clock time: a gate that fails
 # by chance, or on a busy machine, says nothing about the change.
-settings.load_profile("ci")
+settings.register_profile("long", settings.get_profile("ci"))
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=50)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     Gather the outcomes where the reports of all workers arrive.
     """
+    settings.load_profile("long" if config.getoption("--long") else "quick")
     path: Path | None = config.getoption("--outcomes")
     if path is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Outcomes(path))

@@ -8,8 +8,6 @@ import json
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,6 +16,8 @@ from typing import Final
 import pytest
 
 import streamtape
+from e2e.here import run_here
+from pytest_plugin.projects import besides
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,47 +28,37 @@ COMMANDS: Final = re.findall(r"^\$ ((?:.*\\\n)*.*?)\s*(?:#.*)?$", CONSOLE, re.MU
 
 
 @pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.split("\n")[-2])
-def test_the_python_examples_run(code: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_python_examples_run(
+    code: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """
+    With nothing but what they import; a warning is an error in all tests.
+    """
+    monkeypatch.chdir(ROOT)
+    exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
 
-    assert ran.stderr == ""
-    assert ran.returncode == 0
+    assert capfd.readouterr().err == ""
 
 
-def test_the_marked_example_passes(tmp_path: Path) -> None:
+def test_the_marked_example_passes(pytester: pytest.Pytester) -> None:
     [code] = [each for each in PYTHON if "@pytest.mark.streamtape" in each]
-    (tmp_path / "test_it.py").write_text(code, encoding="utf-8")
-    folder = tmp_path / "cassettes" / "test_it" / "test_it_says_hello"
+    (pytester.path / "test_it.py").write_text(code, encoding="utf-8")
+    folder = pytester.path / "cassettes" / "test_it" / "test_it_says_hello"
     shutil.copytree(ROOT / "cassettes", folder)
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
-    assert ran.returncode == 0, ran.stdout
+    ran = pytester.runpytest_inprocess(*besides())
+
+    ran.assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("verb", ["ls", "show"])
-def test_the_looking_commands_run(verb: str) -> None:
+def test_the_looking_commands_run(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     [command] = [each for each in COMMANDS if each.startswith(f"streamtape {verb}")]
-    ran = subprocess.run(
-        [sys.executable, "-m", *shlex.split(command)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    [_, *arguments] = shlex.split(command)
+    ran = run_here(*arguments)
 
-    assert ran.returncode == 0
+    assert ran.status == 0
     assert "hello-a3eed8ca" in ran.stdout
 
 
@@ -78,12 +68,7 @@ def test_every_option_in_a_command_is_one_of_that_command() -> None:
         if not program.startswith("streamtape "):
             continue
         verb = program.split()[1]
-        usage = subprocess.run(
-            [sys.executable, "-m", "streamtape", verb, "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        usage = run_here(verb, "--help").stdout
         for option in re.findall(r"--[a-z-]+", program):
             assert option in usage
 

@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
@@ -60,7 +61,7 @@ class Program:
         env: Mapping[str, str] | None = None,
         stdin: Path | None = None,
     ) -> None:
-        with (stdin or Path(os.devnull)).open("rb") as file:
+        with (stdin or Path(os.devnull)).open("rb") as file, usual_signals():
             self._process = subprocess.Popen(
                 [*program, *map(str, arguments)],
                 stdin=file,
@@ -141,6 +142,26 @@ class Program:
         """
         self.send(number)
         return self.finish()
+
+
+@contextmanager
+def usual_signals() -> Iterator[None]:
+    """
+    Let what is started in here mind SIGHUP and SIGINT, even if this process doesn't.
+
+    A process inherits what is ignored: SIGHUP of nohup, SIGINT of a shell's background.
+    """
+    changed = {}
+    # No other thread can change it; what that one starts is not sent these signals.
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGHUP, signal.SIGINT):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                changed[number] = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, action in changed.items():
+            signal.signal(number, action)
 
 
 class _Reader:

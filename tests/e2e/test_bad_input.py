@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.here import run_here
 from e2e.listening import body
 from e2e.processes import Finished, run, start_recorder, start_replay
 from e2e.wire import Answer, ask
@@ -77,7 +78,7 @@ def test_an_option_that_makes_no_sense_is_refused(
 ) -> None:
     env = {"STREAMTAPE_CASSETTES": str(tmp_path / "none")}
 
-    check_refused(run(*arguments, env=env), sentence)
+    check_refused(run_here(*arguments, env=env), sentence)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -91,7 +92,7 @@ def test_an_option_that_makes_no_sense_is_refused(
 def test_a_password_in_the_upstream_is_refused_and_never_shown(
     url: str, tmp_path: Path
 ) -> None:
-    end = run("record", "--upstream", url, "--cassettes", tmp_path / "none")
+    end = run_here("record", "--upstream", url, "--cassettes", tmp_path / "none")
 
     assert end.status == 2
     assert "keys belong in the client" in end.stderr
@@ -102,7 +103,7 @@ def test_a_base_url_in_the_environment_that_is_no_upstream_is_refused(
     tmp_path: Path,
 ) -> None:
     """The keys of a client that is meant for a gateway don't go to the API instead."""
-    end = run(
+    end = run_here(
         "record",
         *("--cassettes", tmp_path / "none"),
         env={"ANTHROPIC_BASE_URL": "http://gateway.example"},
@@ -186,7 +187,7 @@ def test_a_file_that_is_no_cassette_is_left_out_with_a_warning(tmp_path: Path) -
 def test_a_file_that_is_no_cassette_is_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "notes.tape"
     file.write_text("not a cassette at all")
-    end = run("show", file)
+    end = run_here("show", file)
 
     assert end.stderr.startswith(f"Error: {file}: not a cassette: ")
     assert end.stderr.count("\n") == 1

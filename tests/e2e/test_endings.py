@@ -19,6 +19,7 @@ from e2e.wire import (
     ask,
     chunk,
     connect,
+    listen,
     raw_request,
     read_answer,
     url_of,
@@ -173,7 +174,7 @@ def test_a_cut_within_a_chunk_breaks_the_answer(
     sent: bytes, body: bytes, by_reset: bool, tmp_path: Path
 ) -> None:
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -203,7 +204,7 @@ def test_a_cut_within_a_chunk_breaks_the_answer(
 @pytest.mark.case(41)
 def test_framing_that_makes_no_sense_breaks_the_answer(tmp_path: Path) -> None:
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):

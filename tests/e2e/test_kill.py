@@ -12,8 +12,9 @@ from signal import SIGKILL
 
 import pytest
 
+from e2e.here import run_here
 from e2e.listening import KEY, Listening, body, stalling_reply
-from e2e.processes import run, start_recorder, start_replay, wait_until
+from e2e.processes import start_recorder, start_replay, wait_until
 from e2e.wire import Ending, ask, connect
 from streamtape import open as read_cassette
 from streamtape.core.model import EndReason
@@ -80,7 +81,7 @@ def count_events(folder: Path) -> int:
 
 @pytest.mark.case(13)
 def test_a_killed_recording_is_listed_as_torn(killed: Killed) -> None:
-    end = run("ls", "--json", "--cassettes", killed.folder)
+    end = run_here("ls", "--json", "--cassettes", killed.folder)
 
     [listed] = json.loads(end.stdout)
     assert listed["path"].endswith(".part")

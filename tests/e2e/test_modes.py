@@ -207,7 +207,7 @@ def test_recorders_of_one_folder_lose_nothing(tmp_path: Path) -> None:
     """
     Each of four records what the others have not: at once, and then once more.
     """
-    prompts = [f"Question {number}" for number in range(40)]
+    prompts = [f"Question {number}" for number in range(20)]
     with FakeUpstream(profile=INSTANT) as upstream, ExitStack() as stack:
         proxies = [
             stack.enter_context(
@@ -221,7 +221,7 @@ def test_recorders_of_one_folder_lose_nothing(tmp_path: Path) -> None:
                     lambda number: post(
                         proxies[number % 4].base_url, prompts[number // 4]
                     ),
-                    range(160),
+                    range(80),
                 )
             )
         again = [

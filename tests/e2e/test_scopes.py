@@ -12,7 +12,7 @@ import anthropic
 import pytest
 
 import streamtape
-from e2e.processes import run
+from e2e.here import run_here
 from e2e.wire import Answer, ask
 from streamtape.errors import UsageError
 from streamtape.testing import INSTANT, FakeUpstream, json_reply
@@ -359,7 +359,7 @@ def test_explain_asks_a_scope_under_its_rules(
     body = {"messages": [{"role": "user", "content": "Hullo"}]}
     (tmp_path / "asked.json").write_text(json.dumps(body))
     shown = [
-        run("explain", "asked.json", "--cassettes", library, "--scope", name)
+        run_here("explain", "asked.json", "--cassettes", library, "--scope", name)
         for name in ("chat", "other", "..")
     ]
 

@@ -21,6 +21,7 @@ from e2e.processes import (
     plain_environment,
     start_recorder,
     start_replay,
+    usual_signals,
     wait_until,
 )
 from e2e.wire import ask, authority, connect
@@ -220,6 +221,7 @@ def test_a_second_signal_ends_it_at_once_and_loses_nothing(tmp_path: Path) -> No
     read_end, write_end = os.pipe()
     with (
         FakeUpstream([stalling_reply(events=8)]) as upstream,
+        usual_signals(),
         subprocess.Popen(
             [
                 *(*COMMAND, "record", "--upstream", upstream.url),

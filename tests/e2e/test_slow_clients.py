@@ -20,6 +20,7 @@ from e2e.wire import (
     authority,
     chunk,
     connect,
+    listen,
     raw_request,
     read_answer,
     url_of,
@@ -57,7 +58,7 @@ def test_a_client_that_does_not_read_stops_the_upstream(tmp_path: Path) -> None:
     The proxy doesn't take what it can't hand on; and it can be stopped.
     """
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -76,7 +77,7 @@ def test_a_client_that_does_not_read_stops_the_upstream(tmp_path: Path) -> None:
 @pytest.mark.case(57)
 def test_a_client_that_reads_late_gets_everything(tmp_path: Path) -> None:
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):

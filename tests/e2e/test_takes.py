@@ -94,7 +94,7 @@ def test_parallel_requests_get_a_take_each(tmp_path: Path) -> None:
     """
     Recorded at once and replayed at once; which client gets which is open.
     """
-    count = 200
+    count = 100
     with (
         FakeUpstream(numbered(count)) as upstream,
         streamtape.record(tmp_path, upstream=upstream.url) as recording,

@@ -97,6 +97,15 @@ def ask_raw(base_url: str, sent: bytes) -> Answer:
         return read_answer(connection)
 
 
+def listen() -> socket.socket:
+    """
+    Return a socket that takes connections; waits for one no longer than for bytes.
+    """
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(_PATIENCE_S)
+    return server
+
+
 def connect(base_url: str) -> socket.socket:
     """
     Open a connection to a server.

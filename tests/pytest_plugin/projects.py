@@ -134,11 +134,14 @@ class Project:
         lines = f"[pytest]\n{textwrap.dedent(text)}\n"
         (self.path / "pytest.ini").write_text(lines, encoding="utf-8")
 
-    def run(self, *args: str) -> pytest.RunResult:
+    def run(self, *args: str, needs: tuple[str, ...] = ()) -> pytest.RunResult:
         """
         Run pytest in this process.
+
+        Args:
+            needs: Other plugins, by the names of their entry points.
         """
-        return self.pytester.runpytest_inprocess(*besides(), *args)
+        return self.pytester.runpytest_inprocess(*besides(*needs), *args)
 
     def run_apart(self, *args: str, needs: tuple[str, ...] = ()) -> pytest.RunResult:
         """

@@ -53,9 +53,7 @@ def test_workers_record_and_replay_many_tests_and_their_counts_are_summed(
     project.record("-k", "shared")
 
     project.write(test_many=_MANY.format(tests=tests, sharing=0, told="recorded"))
-    result = project.run_apart(
-        "--streamtape-record", "-k", "own", *workers, needs=("xdist",)
-    )
+    result = project.run("--streamtape-record", "-k", "own", *workers, needs=("xdist",))
     assert result.ret == 0
     assert _summary(result).startswith(f"{tests} recorded;")
     assert len(project.folders()) == tests + 1
@@ -64,7 +62,7 @@ def test_workers_record_and_replay_many_tests_and_their_counts_are_summed(
 
     project.write(test_many=_MANY.format(tests=tests, sharing=sharing, told="replayed"))
     before = project.tapes()
-    result = project.run_apart(
+    result = project.run(
         "--streamtape-unused=fail", "--junit-xml=x.xml", *workers, needs=("xdist",)
     )
     assert result.ret == 0
@@ -78,7 +76,7 @@ def test_workers_record_and_replay_many_tests_and_their_counts_are_summed(
 def test_workers_do_not_record_in_a_shared_folder(project: Project) -> None:
     shared = HELLO.replace("streamtape\n", "streamtape('shared')\n")
     project.write(test_shared=shared)
-    result = project.run_apart("-n1", "--streamtape-record", needs=("xdist",))
+    result = project.run("-n1", "--streamtape-record", needs=("xdist",))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         ["*streamtape: shared is shared, and workers of xdist would*without -n*"]
@@ -109,7 +107,7 @@ def test_what_workers_find_is_told_and_fails_the_run(project: Project) -> None:
                 assert False
         """
     )
-    result = project.run_apart(
+    result = project.run(
         *("-n2", "--dist=loadfile", "--streamtape-record", "--streamtape-report"),
         *("--deselect", "test_late.py::test_fails"),
         needs=("xdist",),
@@ -120,7 +118,7 @@ def test_what_workers_find_is_told_and_fails_the_run(project: Project) -> None:
         ["test_late.py::test_early: asked something after it had ended; that failed"]
     )
     (project.path / "cassettes/test_late/test_gone").mkdir(parents=True)
-    result = project.run_apart(
+    result = project.run(
         *("-n2", "--dist=loadfile", "--streamtape-record", "--streamtape-report"),
         "--streamtape-unused=warn",
         needs=("xdist",),
@@ -162,7 +160,7 @@ def test_a_rerun_begins_with_the_first_take(project: Project) -> None:
         """
     )
     project.record()
-    result = project.run_apart(
+    result = project.run(
         *("--reruns=2", "--junit-xml=x.xml"),
         "--streamtape-report",
         needs=("rerunfailures",),
@@ -198,9 +196,7 @@ def test_a_rerun_while_recording_begins_with_nothing(project: Project) -> None:
                 assert len(TRIES) == 2
         """
     )
-    result = project.run_apart(
-        "--reruns=2", "--streamtape-record", needs=("rerunfailures",)
-    )
+    result = project.run("--reruns=2", "--streamtape-record", needs=("rerunfailures",))
     assert result.ret == 0
     (tape,) = project.tapes()
     assert tape.startswith("test_flaky/test_flaky/try-2-")
@@ -210,7 +206,7 @@ def test_any_order_of_tests_gives_the_same(project: Project) -> None:
     project.write(test_many=_MANY.format(tests=30, sharing=5, told="recorded"))
     project.record()
     project.write(test_many=_MANY.format(tests=30, sharing=5, told="replayed"))
-    result = project.run_apart(
+    result = project.run(
         *("-v", "--randomly-seed=7"),
         "--streamtape-unused=fail",
         needs=("randomly",),
@@ -310,7 +306,7 @@ def test_async_tests_are_served_by_whatever_runs_them(
         test_sync=HELLO,
     )
     for args in (("--streamtape-record",), ()):
-        result = project.run_apart(*args, needs=plugins)
+        result = project.run(*args, needs=plugins)
         result.assert_outcomes(passed=passed)
         assert result.ret == 0
     assert len(project.folders()) == passed
@@ -336,6 +332,8 @@ def test_without_any_async_plugin_a_test_may_run_its_own_loop(
 
 
 def test_the_network_can_be_blocked_but_for_loopback(project: Project) -> None:
+    # It warns of what it blocks, and warnings are errors in the process of this test.
+    project.ini("filterwarnings = default")
     project.write(
         test_blocked="""
             import socket
@@ -353,13 +351,11 @@ def test_the_network_can_be_blocked_but_for_loopback(project: Project) -> None:
                     socket.create_connection(("192.0.2.1", 443), timeout=5)
         """
     )
-    result = project.run_apart(
+    result = project.run(
         "--allow-hosts=127.0.0.1,localhost,::1",
         "--streamtape-record",
         needs=("socket",),
     )
     result.assert_outcomes(passed=2)
-    result = project.run_apart(
-        "--allow-hosts=127.0.0.1,localhost,::1", needs=("socket",)
-    )
+    result = project.run("--allow-hosts=127.0.0.1,localhost,::1", needs=("socket",))
     result.assert_outcomes(passed=2)

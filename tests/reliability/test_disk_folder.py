@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import streamtape
+from e2e.here import run_here
 from e2e.listening import body
 from e2e.processes import run, start_replay
 from e2e.wire import Ending, ask
@@ -88,7 +89,7 @@ def test_a_hostile_folder_is_listed_and_its_files_are_shown_or_refused(
     folder: Path,
 ) -> None:
     listed = run("ls", "--cassettes", folder)
-    as_json = run("ls", "--json", "--cassettes", folder)
+    as_json = run_here("ls", "--json", "--cassettes", folder)
 
     for char in "\x1b\x07\x9b\u202e":
         assert char not in listed.stdout + listed.stderr
@@ -98,7 +99,7 @@ def test_a_hostile_folder_is_listed_and_its_files_are_shown_or_refused(
     for name in ("out.tape", "loop.tape", "zero.tape", "fifo.tape", "folder.tape"):
         with pytest.raises(CassetteError):
             read_cassette(folder / name)
-    shown = run("show", folder / HOSTILE)
+    shown = run_here("show", folder / HOSTILE)
     assert shown.status == 1
     assert shown.stderr.startswith("Error: ")
     assert "\x1b" not in shown.stderr

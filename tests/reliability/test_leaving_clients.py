@@ -24,6 +24,7 @@ from e2e.wire import (
     ask,
     chunk,
     connect,
+    listen,
     raw_request,
     url_of,
 )
@@ -135,8 +136,7 @@ class Finisher:
     ) -> None:
         self._caplog = caplog
         self._caplog.set_level(logging.INFO)
-        self._upstream = socket.create_server(("127.0.0.1", 0))
-        self._upstream.settimeout(BOUND_S)
+        self._upstream = listen()
         policy = Policy(mode=RecordMode.ALL, on_disconnect=OnDisconnect.FINISH)
         config = Config(
             cassettes=folder,

@@ -18,6 +18,7 @@ from e2e.wire import (
     Ending,
     chunk,
     connect,
+    listen,
     raw_request,
     read_answer,
     url_of,
@@ -74,7 +75,7 @@ def test_a_half_closed_client_may_wait_long_for_the_beginning(tmp_path: Path) ->
     It is told every second to go on waiting; one that had left would say so.
     """
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):

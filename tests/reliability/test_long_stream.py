@@ -79,9 +79,9 @@ def recorded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Recorded:
     """
-    1 GiB in a million events under ``--long``, else 64 MiB in 20,000.
+    1 GiB in a million events under ``--long``, else 24 MiB in 7,500.
     """
-    stream = BigStream(events=20_000, event_bytes=3360)
+    stream = BigStream(events=7_500, event_bytes=3360)
     if request.config.getoption("--long"):
         stream = BigStream(events=1_000_000, event_bytes=1074)
     folder = tmp_path_factory.mktemp("long")

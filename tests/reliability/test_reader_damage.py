@@ -124,10 +124,15 @@ def test_a_file_cut_anywhere_gives_its_beginning(
     compare: Callable[[bytes], Comparison],
     trials: Trials,
 ) -> None:
+    """
+    At every place under ``--long``, else at every fifth and around each frame's end.
+    """
     data: bytes = request.getfixturevalue(sample)
     comparison = compare(data)
+    sizes = {*range(0, len(data), trials.many(quick=5, long=1))}
+    sizes |= {bound + by for bound in bounds_of(data) for by in (-1, 0, 1)}
 
-    for size in range(len(data)):
+    for size in sorted(sizes & {*range(len(data))}):
         comparison.read(data[:size])
 
     assert trials.wrong == 0
@@ -168,7 +173,7 @@ def test_bytes_zeroed_removed_or_added_never_change_an_event(
     data: bytes = request.getfixturevalue(sample)
     comparison = compare(data)
     junk = Random(7).randbytes(len(data))
-    step = trials.many(quick=3, long=1)
+    step = trials.many(quick=7, long=1)
 
     for at in range(0, len(data), step):
         zeros = bytes(len(data[at : at + 64]))

@@ -52,7 +52,7 @@ def test_no_damage_gives_a_wrong_event_or_another_error(
     One to three changes of bits, bytes and ranges in cassettes of every kind.
     """
     random = Random(1)
-    for _ in range(trials.many(quick=6_000, long=100_000)):
+    for _ in range(trials.many(quick=2_500, long=100_000)):
         steps = random.randbytes(1 + STEP_BYTES * random.randrange(1, 4))
         check(DAMAGED + steps)
         trials.ran += 1
@@ -70,7 +70,7 @@ def test_nothing_that_a_forger_writes_gives_another_error(
     """
     random = Random(2)
     files = cassettes()
-    for _ in range(trials.many(quick=2_000, long=100_000)):
+    for _ in range(trials.many(quick=700, long=100_000)):
         forged = forge(
             random.choice(files), files, random, lambda raw: mutate(raw, random)
         )
@@ -84,7 +84,7 @@ def test_no_mutant_takes_much_memory(check: ReaderCheck, trials: Trials) -> None
     files = cassettes()
     tracemalloc.start()
     try:
-        for _ in range(trials.many(quick=150, long=3_000)):
+        for _ in range(trials.many(quick=60, long=3_000)):
             tracemalloc.reset_peak()
             forged = forge(
                 random.choice(files), files, random, lambda raw: mutate(raw, random)
@@ -100,7 +100,7 @@ def test_no_mutant_takes_much_memory(check: ReaderCheck, trials: Trials) -> None
 def test_no_stream_loses_a_byte_or_depends_on_its_chunks(trials: Trials) -> None:
     random = Random(4)
     seeds = streams()
-    for _ in range(trials.many(quick=6_000, long=200_000)):
+    for _ in range(trials.many(quick=2_500, long=200_000)):
         check_stream(random.randbytes(6) + mutate(random.choice(seeds), random))
         trials.ran += 1
 

@@ -13,6 +13,7 @@ import pytest
 from cases import GROUPS, NUMBERS, UNTESTED
 from long_run import Counts, LongRun, find_long_run
 from proven import find_proofs
+from pytest_plugin.projects import besides
 from reliability_page import explain_cases, explain_long_run
 from run_reliability import gather
 
@@ -187,8 +188,8 @@ def test_what_tests_count_reaches_the_outcomes(pytester: pytest.Pytester) -> Non
         """
     )
 
-    pytester.runpytest_subprocess(
-        "--long", "--outcomes=o.json", "-n1", "-p", "no:randomly"
+    pytester.runpytest_inprocess(
+        "--long", "--outcomes=o.json", "-n1", *besides("xdist")
     )
 
     nothing = {"wrong": 0, "leaked": 0}

@@ -14,7 +14,16 @@ import pytest
 
 import streamtape
 from e2e.runs import read_library, run_thrice
-from e2e.wire import Answer, Ending, ask, connect, raw_request, read_answer, url_of
+from e2e.wire import (
+    Answer,
+    Ending,
+    ask,
+    connect,
+    listen,
+    raw_request,
+    read_answer,
+    url_of,
+)
 from proofs import Trials
 from streamtape.core.model import Headers
 from streamtape.testing import (
@@ -49,7 +58,7 @@ def ask_one_that_says(said: bytes | None, folder: Path) -> tuple[str, Answer]:
         said: All that comes before the end; None for a reset.
     """
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(folder, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -363,7 +372,7 @@ def ask_one_that_answers_early(folder: Path, body: bytes, *, then: str) -> Answe
         then: What it does behind its answer; the rest of the body is never read.
     """
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(folder, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -415,7 +424,7 @@ def test_an_early_answer_that_a_reset_may_have_cut_off_is_not_taken_for_whole(
     """
     said = EARLY.replace(b"Content-Length: 2\r\n", b"")
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -430,6 +439,15 @@ def test_an_early_answer_that_a_reset_may_have_cut_off_is_not_taken_for_whole(
 
     assert (answer.status, answer.body) == (413, b"{}")
     assert answer.ending is not Ending.WHOLE
+
+
+def test_no_content_type_stays_none(tmp_path: Path) -> None:
+    reply = raw_reply(b"abc", content_type=None)
+
+    runs = run_thrice(post, [reply], tmp_path)
+
+    for answer in (runs.straight, runs.recorded, runs.replayed):
+        assert (answer.body, answer.header("content-type")) == (b"abc", None)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,15 @@ import pytest
 
 from e2e.processes import Program, start_recorder, start_replay
 from e2e.runs import read_library
-from e2e.wire import CHUNKED_HEAD, authority, chunk, connect, raw_request, url_of
+from e2e.wire import (
+    CHUNKED_HEAD,
+    authority,
+    chunk,
+    connect,
+    listen,
+    raw_request,
+    url_of,
+)
 from proofs import Trials
 
 MIB: Final = 1 << 20
@@ -120,7 +128,7 @@ def record_slowly(
     Record with a client that reads nothing at first; returns the growth in bytes.
     """
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         start_recorder(url_of(upstream), folder) as recorder,
     ):
         warm_up(recorder, upstream)

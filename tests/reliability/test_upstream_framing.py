@@ -28,6 +28,7 @@ from e2e.wire import (
     ask_raw,
     chunk,
     connect,
+    listen,
     raw_request,
     read_answer,
     url_of,
@@ -78,7 +79,7 @@ def record(
             reached the client; returns what was read at the client.
     """
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(folder, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -183,7 +184,7 @@ def test_a_bad_chunk_in_the_read_of_the_head_is_no_answer_at_all(
     tmp_path: Path,
 ) -> None:
     with (
-        socket.create_server(("127.0.0.1", 0)) as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -207,7 +208,7 @@ def test_a_bad_chunk_over_tls_ends_the_answer(tmp_path: Path) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     folder = tmp_path / "cassettes"
-    with socket.create_server(("127.0.0.1", 0)) as upstream:
+    with listen() as upstream:
         url = url_of(upstream).replace("http:", "https:")
         where = ("--upstream", url, "--cassettes", folder, "--port", "0")
         environment = {"SSL_CERT_FILE": str(trusted)}

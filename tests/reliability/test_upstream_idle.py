@@ -12,20 +12,11 @@ import pytest
 
 import streamtape
 from e2e.runs import read_library
-from e2e.wire import connect, raw_request, read_answer, url_of
+from e2e.wire import connect, listen, raw_request, read_answer, url_of
 from streamtape.server.serve import RunningServer
 
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 STRAY: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
-
-
-def listening() -> socket.socket:
-    """
-    Listen for the proxy, with patience for what comes and no more.
-    """
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(10)
-    return server
 
 
 def ask_through(
@@ -59,7 +50,7 @@ def test_what_nobody_asked_for_answers_nothing(
     said: bytes, method: str, comes_with: bool, tmp_path: Path
 ) -> None:
     with (
-        listening() as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -91,7 +82,7 @@ def test_what_nobody_asked_for_answers_nothing(
 
 def test_a_connection_on_which_nothing_was_said_is_used_again(tmp_path: Path) -> None:
     with (
-        listening() as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):
@@ -107,7 +98,7 @@ def test_a_connection_on_which_nothing_was_said_is_used_again(tmp_path: Path) ->
 
 def test_a_connection_that_was_closed_while_idle_is_not_used(tmp_path: Path) -> None:
     with (
-        listening() as upstream,
+        listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
         connect(recording.base_url) as client,
     ):

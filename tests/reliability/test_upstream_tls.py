@@ -18,7 +18,7 @@ import trustme
 import streamtape
 from e2e.processes import Program
 from e2e.runs import read_library
-from e2e.wire import Answer, Ending, ask
+from e2e.wire import Answer, Ending, ask, listen
 from streamtape.core.model import Request
 from streamtape.errors import UpstreamUnreachableError
 from streamtape.server.forwarding.upstream import Upstream
@@ -111,7 +111,7 @@ def test_an_early_answer_is_passed_on_although_the_body_was_not_read(
             served.recv(1 << 10)
             served.sendall(said)
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listen() as listening:
         url = f"https://127.0.0.1:{listening.getsockname()[1]}"
         upstream = threading.Thread(target=answer_early)
         upstream.start()
