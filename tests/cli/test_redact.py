@@ -123,6 +123,7 @@ def test_a_damaged_file_fails_and_the_others_are_redacted(tmp_path: Path) -> Non
 
     assert result.exit_code == 1
     assert f"{damaged}: failed: damaged at byte " in result.stdout
+    assert f"streamtape recover {damaged} keeps what is sound" in result.stdout
     assert "2 files: 1 redacted, 1 failed" in result.stdout
     assert damaged.read_bytes() == data
 

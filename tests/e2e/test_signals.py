@@ -29,6 +29,7 @@ from streamtape import open as read_cassette
 from streamtape.core.model import EndReason
 from streamtape.library.reader import read_end
 from streamtape.testing import FakeUpstream, Reply, raw_reply
+from taping import write_tape
 
 STRIKE = """
 import signal, sys, threading
@@ -171,6 +172,29 @@ def test_a_stop_waits_for_no_client_and_no_upstream(tmp_path: Path) -> None:
         end = recorder.finish(within_s=STOP_S)
 
     assert end.status == 0
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("command", ["recover", "redact"])
+def test_a_signal_to_a_command_that_writes_leaves_nothing_half_written(
+    command: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    """
+    The file is large enough to be at work with when the signal comes.
+    """
+    count = 60_000 if command == "recover" else 8_000
+    path = write_tape(tmp_path, [(9, b"data: my-word-of-2026\n\n")] * count)
+    before = path.read_bytes()
+    env = {"OLD_KEY": "my-word-of-2026"}
+    options = ("--secret-from", "OLD_KEY") if command == "redact" else ()
+    with Program(command, *options, path, env=env) as program:
+        wait_until(lambda: any(tmp_path.glob(".streamtape-*.new")), "it writes")
+        program.send(number)
+        end = program.finish(within_s=STOP_S)
+
+    assert end.status == 128 + number
+    assert [*tmp_path.iterdir()] == [path]
+    assert path.read_bytes() == before
 
 
 def test_a_program_that_is_to_outlive_its_terminal_does(tmp_path: Path) -> None:

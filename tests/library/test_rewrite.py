@@ -62,8 +62,8 @@ def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
             new.replace()
 
     assert disk.calls == [
-        *("create", "write", "sync", "link", "sync_folder", "remove"),
-        *("create", "sync", "rename", "sync_folder", "remove"),
+        *("create", "write", "sync", "link", "remove", "sync_folder"),
+        *("create", "sync", "rename", "sync_folder"),
     ]
 
 
@@ -103,4 +103,4 @@ def test_a_file_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CassetteError, match="can't be written: No such file"):
-        NewFile(tmp_path / "no" / "a.tape")
+        NewFile(tmp_path / "no" / "a.tape").__enter__()

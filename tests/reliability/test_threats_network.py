@@ -256,3 +256,24 @@ def test_a_port_that_another_has_on_ipv6_is_told_of(
     assert [each.family for each in sockets] == [socket.AF_INET]
     [warning] = caplog.messages
     assert warning.startswith(f"port {port} of ::1 is taken by another program")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_what_is_listened_on_anyway_is_nothing_more(address: str) -> None:
+    besides = listen(0, besides=address)
+    alone = listen(0)
+    try:
+        assert len(besides) == len(alone)
+    finally:
+        for each in (*besides, *alone):
+            each.close()
+
+
+def test_a_further_loopback_address_is_refused(tmp_path: Path) -> None:
+    """
+    Nobody would be let in there: no request may name it as this host.
+    """
+    config = Config(cassettes=tmp_path, listen="127.0.0.2")
+
+    with pytest.raises(UsageError, match=r"listen 127\.0\.0\.2: of the loopback"):
+        RunningServer(config).__enter__()

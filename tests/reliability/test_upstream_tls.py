@@ -189,3 +189,28 @@ async def test_a_handshake_that_breaks_off_ends_it(sent: bytes) -> None:
         await upstream.close()
 
     assert caught.value.status == 502
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        pytest.param(None, "can't be read: No such file or directory", id="missing"),
+        pytest.param(b"no PEM", "expected certificates in PEM, found none", id="other"),
+    ],
+)
+def test_authorities_that_cannot_be_read_end_a_recorder_at_its_start(
+    content: bytes | None, fault: str, tmp_path: Path
+) -> None:
+    named = tmp_path / "authority.pem"
+    if content is not None:
+        named.write_bytes(content)
+    where = ("--cassettes", tmp_path / "cassettes", "--port", "0")
+
+    with Program(
+        *("record", "--upstream", "https://127.0.0.1:9", *where),
+        env={"SSL_CERT_FILE": str(named)},
+    ) as recorder:
+        end = recorder.finish()
+
+    assert end.status == 2
+    assert end.stderr == f"Error: SSL_CERT_FILE: {named}: {fault}\n"

@@ -5,7 +5,9 @@ How far a command is, for whoever waits at a terminal.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,9 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from streamtape.cli._render import escape, shorten
 
 _NAME_CHARS: Final = 40
+
+_PATIENCE_S: Final = 1.0
+"""How long nobody wonders what a command is doing."""
 
 
 def tracked(files: Sequence[Path], doing: str) -> Iterator[Path]:
@@ -42,3 +47,25 @@ def tracked(files: Sequence[Path], doing: str) -> Iterator[Path]:
             progress.update(task, description=f"{doing} {name}")
             yield file
             progress.advance(task)
+
+
+@contextmanager
+def waiting(doing: str, *, patience_s: float = _PATIENCE_S) -> Iterator[None]:
+    """
+    Tell on stderr what the block is doing if that takes longer than a person expects,
+    and if it is a terminal. Nothing of it stays.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    status = Console(stderr=True).status(doing)
+    timer = threading.Timer(patience_s, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        # It may be at work already.
+        timer.join()
+        status.stop()

@@ -27,7 +27,7 @@ from streamtape.errors import CassetteError
 if TYPE_CHECKING:
     from rich.table import Table
 
-Piece: TypeAlias = str | tuple[str, str]
+Styled: TypeAlias = str | tuple[str, str]
 """Text, or text and a style of rich."""
 
 INDENT: Final = "  "
@@ -102,7 +102,7 @@ def make_console() -> Console:
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
-def print_line(console: Console, *pieces: Piece, indent: str = "") -> None:
+def print_line(console: Console, *pieces: Styled, indent: str = "") -> None:
     """
     Print pieces that are escaped already, and indent what doesn't fit in one line.
 

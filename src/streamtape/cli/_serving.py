@@ -13,12 +13,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import Final
 
 import click
 
 from streamtape.cli._log import log_defects
+from streamtape.cli._progress import waiting
 from streamtape.cli._render import escape
 from streamtape.cli._summary import Finish, print_summary
 from streamtape.server.access.limits import raise_limit
@@ -58,7 +59,9 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
     """
     raise_limit()
     # The signals first: whoever reads the address may stop us at once.
-    with closing(_Signals()) as signals, RunningServer(config) as server:
+    with closing(_Signals()) as signals, ExitStack() as stack:
+        with waiting("Reading the library"):
+            server = stack.enter_context(RunningServer(config))
         _calm_garbage_collection()
         log_defects()
         log.info("%s  %s", server.base_url, hello)

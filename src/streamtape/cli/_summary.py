@@ -94,7 +94,7 @@ def print_summary(summary: Summary, finish: Finish) -> None:
         f"{number} {_WORDS.get(told, told)}" for told, number in summary.counts.items()
     )
     log.info("Stopped%s.", f": {counts}" if counts else "")
-    for line in (*_saved(summary), *_unused(summary)):
+    for line in (*_unfinished(summary), *_saved(summary), *_unused(summary)):
         log.info("%s", line)
     for report in summary.misses:
         log.info("Missed: %s", report)
@@ -103,6 +103,14 @@ def print_summary(summary: Summary, finish: Finish) -> None:
     if finish.is_json:
         # In ASCII, whatever the terminal or the pipe takes.
         click.echo(json.dumps(summary.as_json()))
+
+
+def _unfinished(summary: Summary) -> Iterator[str]:
+    if summary.counts.get("unfinished"):
+        yield (
+            "What came of an unfinished answer is in its .part file, of which "
+            "streamtape recover makes a cassette."
+        )
 
 
 def _saved(summary: Summary) -> Iterator[str]:

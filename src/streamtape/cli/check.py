@@ -17,7 +17,7 @@ import click
 from streamtape.cli._files import NAMED_PATH
 from streamtape.cli._options import cassettes_option
 from streamtape.cli._progress import tracked
-from streamtape.cli._render import Piece, escape, make_console, print_json, print_line
+from streamtape.cli._render import Styled, escape, make_console, print_json, print_line
 from streamtape.cli._targets import find_targets
 from streamtape.cli._words import count
 from streamtape.core.secrecy.secrets import remember_environment
@@ -68,7 +68,7 @@ def _print(findings: Sequence[Finding], file_count: int) -> None:
     for finding in findings:
         where = f" ({finding.where})" if finding.where else ""
         todo = f": {finding.todo}" if finding.todo else ""
-        severity: Piece = (finding.severity, _STYLES.get(finding.severity, "dim"))
+        severity: Styled = (finding.severity, _STYLES.get(finding.severity, "dim"))
         said = escape(f": {finding.what}{where}{todo}")
         print_line(console, escape(f"{finding.path}: "), severity, said)
     counts = Counter(finding.severity for finding in findings)

@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from streamtape.cli._ending import tidying
 from streamtape.cli._files import NAMED_PATH
 from streamtape.cli._render import escape, note
 from streamtape.cli._words import count
@@ -59,7 +60,8 @@ def recover(file: Path, output: Path | None) -> None:
         raise UsageError(message)
     if not place.parent.is_dir():
         raise UsageError(f"--output: there is no folder {place.parent}")
-    recovered = recover_file(file, place)
+    with tidying():
+        recovered = recover_file(file, place)
     click.echo(escape(str(place)))
     for line in _tell(recovered):
         note(line)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import click
 
+from streamtape.cli._ending import tidying
 from streamtape.cli._files import NAMED_PATH
 from streamtape.cli._options import cassettes_option
 from streamtape.cli._progress import tracked
@@ -23,7 +25,7 @@ from streamtape.cli._targets import find_targets
 from streamtape.cli._words import count
 from streamtape.core.secrecy.redaction import clean_text
 from streamtape.core.secrecy.secrets import remember_environment, remember_secret
-from streamtape.errors import CassetteError, UsageError
+from streamtape.errors import CassetteError, DamagedCassetteError, UsageError
 from streamtape.library.locks import is_locked
 from streamtape.library.redact import Redacted, redact_file
 
@@ -94,7 +96,8 @@ def redact(
     for source in sources:
         _remember(source)
     files = find_targets(paths, cassettes)
-    done = [_redact(file, is_dry=is_dry) for file in tracked(files, "Redacting")]
+    with tidying():
+        done = [_redact(file, is_dry=is_dry) for file in tracked(files, "Redacting")]
     if is_json:
         print_json([_plain(each) for each in done])
     else:
@@ -130,6 +133,11 @@ def _redact(file: Path, *, is_dry: bool) -> _Done:
         return _Done(path=file, fate=Fate.RUNNING)
     try:
         redacted = redact_file(file, is_dry=is_dry)
+    except DamagedCassetteError as error:
+        command = f"streamtape recover {shlex.quote(str(file))}"
+        todo = f"restore it; else {command} keeps what is sound before it"
+        said = f"{error.reason}; {todo}"
+        return _Done(path=file, fate=Fate.FAILED, error=said)
     except CassetteError as error:
         return _Done(path=file, fate=Fate.FAILED, error=error.reason)
     fate = Fate.UNTOUCHED

@@ -56,6 +56,32 @@ def take_places(disk: Disk, part: Path, paths: Sequence[Path]) -> Path:
     return paths[0]
 
 
+def rename_to_free(disk: Disk, part: Path, path: Path) -> None:
+    """
+    Give a file a name that no other has.
+
+    Raises:
+        FileExistsError: Another has it.
+        OSError: The file system refused it.
+    """
+    try:
+        disk.link(part, path)
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError:
+        # Some file systems have no hard links. An exclusive create holds the name,
+        # and whoever is killed behind it leaves an empty file, which nobody plays.
+        disk.hold(path)
+        try:
+            disk.rename(part, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                disk.remove(path)
+            raise
+    else:
+        _remove(disk, part, f"it is the same file as {path.name}")
+
+
 def sync_folder(disk: Disk, path: Path) -> None:
     """
     Make the name of a cassette survive a power loss, where the system can.
@@ -77,29 +103,10 @@ def _give_free_name(disk: Disk, part: Path, stem: str, take: int) -> Path:
         path = part.with_name(f"{stem}{suffix}{TAPE_SUFFIX}")
         take += 1
         try:
-            _rename_without_clobbering(disk, part, path)
+            rename_to_free(disk, part, path)
         except FileExistsError:
             continue
         return path
-
-
-def _rename_without_clobbering(disk: Disk, part: Path, path: Path) -> None:
-    try:
-        disk.link(part, path)
-    except (FileExistsError, FileNotFoundError):
-        raise
-    except OSError:
-        # Some file systems have no hard links. An exclusive create holds the name,
-        # and whoever is killed behind it leaves an empty file, which nobody plays.
-        disk.hold(path)
-        try:
-            disk.rename(part, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                disk.remove(path)
-            raise
-    else:
-        _remove(disk, part, f"it is the same file as {path.name}")
 
 
 def _remove(disk: Disk, path: Path, rest: str) -> None:

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from streamtape.core.rewriting.pieces import Piece, PieceReader
 from streamtape.errors import CassetteError
-from streamtape.library.commit import sync_folder
+from streamtape.library.commit import rename_to_free, sync_folder
 from streamtape.library.disk import current_disk
 from streamtape.library.opening import open_regular, translated_errors
 
@@ -52,25 +52,26 @@ class NewFile:
     """
     A file that gets its name when it is whole, and is gone if it doesn't.
 
-    Use it in a ``with`` block. It waits beside its place under a name that no library
-    looks at.
+    Use it in a ``with`` block, which makes it. It waits beside its place under a name
+    that no library looks at.
 
     Args:
         place: Where it is to be.
 
     Raises:
-        CassetteError: It can't be made; as for all calls, the disk has the last word.
+        CassetteError: On entering: it can't be made; as for all calls, the disk has
+            the last word.
     """
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.path = place.with_name(f".streamtape-{os.getpid()}.new")
+        # Not our PID: in a container each run has that of the one that was killed.
+        self.path = place.with_name(f".streamtape-{os.urandom(6).hex()}.new")
         self._disk = current_disk()
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._descriptor = -1
-        with _told(self.path):
-            self._descriptor = self._disk.create(self.path)
+        self._is_placed = False
 
     def write(self, data: bytes) -> None:
         """
@@ -102,6 +103,7 @@ class NewFile:
         """
         with _told(self.place):
             self._disk.rename(self.path, self.place)
+        self._is_placed = True
         sync_folder(self._disk, self.place)
 
     def place_new(self) -> None:
@@ -112,21 +114,18 @@ class NewFile:
             CassetteError: Something is there.
         """
         with _told(self.place):
-            try:
-                self._disk.link(self.path, self.place)
-            except FileExistsError:
-                raise
-            except OSError:
-                # Some file systems have no hard links; an empty file holds the name.
-                self._disk.hold(self.place)
-                try:
-                    self._disk.rename(self.path, self.place)
-                except OSError:
-                    self._disk.remove(self.place)
-                    raise
+            rename_to_free(self._disk, self.path, self.place)
+        self._is_placed = True
         sync_folder(self._disk, self.place)
 
     def __enter__(self) -> Self:
+        try:
+            with _told(self.path):
+                self._descriptor = self._disk.create(self.path)
+        except BaseException:
+            # A signal may come behind the call that made it.
+            self._remove()
+            raise
         return self
 
     def __exit__(
@@ -135,6 +134,10 @@ class NewFile:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if not self._is_placed:
+            self._remove()
+
+    def _remove(self) -> None:
         with contextlib.suppress(OSError):
             if self._descriptor >= 0:
                 os.close(self._descriptor)

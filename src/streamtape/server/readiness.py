@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import ssl
 import tempfile
 from pathlib import Path
 
@@ -41,4 +42,29 @@ def check_folder(folder: Path, mode: RecordMode) -> None:
     except OSError as error:
         needs = "read" if mode is RecordMode.NONE else "written to"
         message = f"{folder}: can't be {needs}: {error.strerror}"
+        raise UsageError(message) from error
+
+
+def check_authorities(upstream: str) -> None:
+    """
+    Make sure that the certificates which a person named to trust can be read.
+
+    OpenSSL passes over a file that it can't read, and then every request fails.
+
+    Args:
+        upstream: A base URL; only one of https needs certificates.
+
+    Raises:
+        UsageError: ``SSL_CERT_FILE`` names no file of certificates.
+    """
+    path = os.environ.get("SSL_CERT_FILE")
+    if not path or not upstream.startswith("https:"):
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError as error:
+        message = f"SSL_CERT_FILE: {path}: expected certificates in PEM, found none"
+        raise UsageError(message) from error
+    except OSError as error:
+        message = f"SSL_CERT_FILE: {path}: can't be read: {error.strerror}"
         raise UsageError(message) from error

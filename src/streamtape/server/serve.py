@@ -26,7 +26,7 @@ from streamtape.server.environment import environment
 from streamtape.server.exchanges import Exchanges
 from streamtape.server.face import Face
 from streamtape.server.forwarding.upstream_url import check_upstream, default_upstream
-from streamtape.server.readiness import check_folder
+from streamtape.server.readiness import check_authorities, check_folder
 from streamtape.server.state.scope_names import is_scope_name
 from streamtape.server.state.scopes import Scopes
 from streamtape.server.state.summary import Summary, summarise
@@ -52,7 +52,8 @@ class RunningServer:
 
     Raises:
         UsageError: On entering: the port is taken, the library is no folder or
-            can't be written to, or the upstream can't be one.
+            can't be written to, the upstream can't be one, or the certificates to
+            trust can't be read.
     """
 
     def __init__(self, config: Config) -> None:
@@ -179,6 +180,7 @@ class RunningServer:
         if not config.replays_only:
             base_url = base_url or default_upstream(port=port)
             base_url = check_upstream(base_url, port=port)
+            check_authorities(base_url)
         upstreams = Upstreams(base_url, idle_limit_ns=config.idle_limit_ns)
         stack.push_async_callback(upstreams.close)
         exchanges = Exchanges(config, self.scopes, upstreams, SystemClock())

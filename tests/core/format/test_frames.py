@@ -212,7 +212,9 @@ def test_a_payload_that_just_fits_leaves_no_empty_frame(size: int) -> None:
         pytest.param(b"\tSTP1\r\n\x1a\n", "text conversion", id="seven-bits"),
         pytest.param(b"\xef\xbb\xbf\xc2\x89STP1\n", "text conversion", id="with-a-bom"),
         pytest.param(MAGIC.decode("latin-1").encode("utf-16"), "text", id="utf-16"),
-        pytest.param(b"\x89STP\x1b\r\n\x1a\n", r"STP\\x1b", id="esc"),
+        pytest.param(b"\x89STP\x1b\r\n\x1a\n", "byte 4 is 0x1b, not 0x31", id="esc"),
+        pytest.param(b"\x88STP1\r\n\x1a\n", "byte 0 is 0x88, not 0x89", id="bit"),
+        pytest.param(b"\x88STP2\r\n\x1a\n", "text conversion", id="two-bytes"),
     ],
 )
 def test_what_is_no_cassette_is_told_by_its_first_bytes(

@@ -269,6 +269,14 @@ def _explain_foreign(start: bytes) -> str:
         return "not a cassette but a merge conflict; check out one of the two files"
     if start.startswith(b"\x1f\x8b"):
         return "not a cassette but a file that gzip packed; unpack it with gunzip"
+    wrong = [at for at in range(len(MAGIC)) if start[at : at + 1] != MAGIC[at : at + 1]]
+    if len(wrong) == 1 and start[0] != MAGIC[0] & 0x7F:
+        # A conversion would have changed the length, or cut off all eighth bits.
+        (at,) = wrong
+        return (
+            f"damaged in its first bytes: byte {at} is {start[at]:#04x}, not "
+            f"{MAGIC[at]:#04x}; restore it"
+        )
     # Two bytes stand for each character of UTF-16.
     is_near = b"STP" in start[:12] or b"S\0T\0P" in start[:12]
     if is_near and not _is_magic(start[: len(MAGIC)]):

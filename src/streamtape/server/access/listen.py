@@ -25,11 +25,11 @@ def listen(port: int, *, besides: str | None = None) -> list[socket.socket]:
     Args:
         port: 0 picks a free one.
         besides: Another address of this machine; that of all addresses holds the
-            loopback's too. None, or one of the loopback, for nothing more.
+            loopback's too. None, 127.0.0.1 or ::1 for nothing more.
 
     Raises:
         UsageError: The port is taken, or may not be used, or the address is none of
-            this machine.
+            this machine, or a further one of the loopback interface.
     """
     with contextlib.ExitStack() as opened:
         sockets: list[socket.socket] = []
@@ -66,8 +66,14 @@ def _addresses(besides: str | None) -> list[tuple[socket.AddressFamily, str]]:
     Return what to listen on; the first one is always there.
     """
     hosts = dict(_LOCALS)
-    if besides is None or is_loopback(besides):
+    if besides is None or besides in hosts.values():
         return list(hosts.items())
+    if is_loopback(besides):
+        message = (
+            f"listen {besides}: of the loopback interface this server takes 127.0.0.1 "
+            "and ::1, and it does so without being told to"
+        )
+        raise UsageError(message)
     address = ip_address(besides)
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     if address.is_unspecified:

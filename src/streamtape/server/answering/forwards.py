@@ -10,7 +10,7 @@ from aiohttp import ClientResponse, web
 
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import Response
-from streamtape.core.modes import OnDisconnect
+from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.recording import Recording
 from streamtape.errors import UpstreamUnreachableError
 from streamtape.library.writer import CassetteWriter
@@ -22,7 +22,7 @@ from streamtape.server.asked import Asked, Question
 from streamtape.server.clock import Clock, wall_time
 from streamtape.server.config import Config, Policy
 from streamtape.server.forwarding.headers import returned_headers
-from streamtape.server.state.commits import Commits
+from streamtape.server.state.commits import Commits, Ended
 from streamtape.server.state.upstreams import Upstreams
 
 
@@ -144,16 +144,17 @@ class Forwards:
             asked.scope.tally.count("forwarded")
             told("forwarded", "")
             return
-        self._commits.submit(
-            asked.scope,
-            tape.recording,
-            tape.writer,
-            question.key,
-            mode=asked.policy.mode,
-            ended=relay.reason,
+        ended = Ended(
+            scope=asked.scope,
+            recording=tape.recording,
+            writer=tape.writer,
+            key=question.key,
+            replaces=asked.policy.mode is RecordMode.ALL,
+            reason=relay.reason,
             exchange=question.exchange,
             tell=told,
         )
+        self._commits.submit(ended)
 
     def _alone_limits(self, policy: Policy) -> AloneLimits | None:
         if policy.on_disconnect is OnDisconnect.STOP:

@@ -8,9 +8,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 from streamtape.core.model import EndReason
-from streamtape.core.modes import RecordMode
 from streamtape.core.recording import Recording
 from streamtape.library.leaks import find_raw_kinds
 from streamtape.library.writer import CassetteWriter
@@ -23,6 +23,25 @@ _UNFINISHED = frozenset({EndReason.SHUTDOWN})
 """Endings of ours, not of the answer: such a recording takes no cassette's place."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """
+    A recording whose answer is over, and what is known of it.
+    """
+
+    scope: Scope
+    recording: Recording
+    writer: CassetteWriter
+    key: str
+    replaces: bool
+    """Whether it takes the place of what was recorded of its request before."""
+    reason: EndReason
+    exchange: Exchange
+    """Gets the path of the cassette."""
+    tell: Callable[[str, str], None]
+    """Takes its fate and its name, maybe in another thread."""
+
+
 class Commits:
     """
     Gives recordings their names, those of one request in the order of their ends.
@@ -33,78 +52,18 @@ class Commits:
         # One thread: more would name takes of one request in any order.
         self._disk = ThreadPoolExecutor(1, "streamtape-disk")
 
-    def submit(
-        self,
-        scope: Scope,
-        recording: Recording,
-        writer: CassetteWriter,
-        key: str,
-        *,
-        mode: RecordMode,
-        ended: EndReason,
-        exchange: Exchange,
-        tell: Callable[[str, str], None],
-    ) -> None:
+    def submit(self, ended: Ended) -> None:
         """
         Have a recording named, and count and tell what became of it.
-
-        Args:
-            exchange: Gets the path of the cassette.
-            tell: Takes its fate and its name, maybe in another thread.
         """
-
-        def leave() -> None:
-            writer.close()
-            if writer.failure is not None:
-                scope.tally.recount("unfinished", "lost")
-            else:
-                tell("unfinished", writer.stem)
-
-        if ended in _UNFINISHED:
-            scope.tally.count("unfinished")
-            leave()
+        if ended.reason in _UNFINISHED:
+            ended.scope.tally.count("unfinished")
+            _leave(ended)
             return
-
-        def commit() -> None:
-            try:
-                give_name()
-            except OSError as error:
-                log.error("%s: can't be read again: %s", writer.path, error.strerror)
-                writer.close()
-                scope.tally.recount("recorded", "lost")
-            except Exception:
-                # The disk's thread has nobody to tell, and others to serve.
-                log.exception("%s could not be given its name", writer.path)
-                writer.close()
-                scope.tally.recount("recorded", "lost")
-
-        def give_name() -> None:
-            if ended is EndReason.CLIENT_GONE and scope.library.has_complete(key):
-                # Whoever stops an app by Ctrl-C wants to keep what there was.
-                scope.tally.recount("recorded", "unfinished")
-                leave()
-                return
-            replace = mode is RecordMode.ALL
-            if found := _find_secrets(recording, writer):
-                writer.discard()
-                scope.tally.recount("recorded", "lost")
-                log.error(
-                    "%s was not kept: it would have held %s that the redaction missed",
-                    writer.stem,
-                    " and ".join(found),
-                )
-                return
-            path = scope.library.commit(writer, key, replace=replace)
-            if path is None:
-                scope.tally.recount("recorded", "lost")
-            else:
-                scope.tally.used.add(path)
-                exchange.path = path
-                tell("recorded", scope.name_of(path))
-
-        scope.tally.count("recorded")
+        ended.scope.tally.count("recorded")
         pending = {k: each for k, each in self._pending.items() if not each.done()}
-        self._pending = pending | {(scope, key): self._disk.submit(commit)}
+        commit = self._disk.submit(_commit, ended)
+        self._pending = pending | {(ended.scope, ended.key): commit}
 
     async def settle(self, scope: Scope, key: str) -> None:
         """
@@ -126,6 +85,59 @@ class Commits:
         Wait until all is on the disk. Blocks.
         """
         self._disk.shutdown()
+
+
+def _commit(ended: Ended) -> None:
+    writer = ended.writer
+    try:
+        _give_name(ended)
+    except OSError as error:
+        log.error("%s: can't be read again: %s", writer.path, error.strerror)
+        writer.close()
+        _count_lost(ended)
+    except Exception:
+        # The disk's thread has nobody to tell, and others to serve.
+        log.exception("%s could not be given its name", writer.path)
+        writer.close()
+        _count_lost(ended)
+
+
+def _give_name(ended: Ended) -> None:
+    library, writer = ended.scope.library, ended.writer
+    if ended.reason is EndReason.CLIENT_GONE and library.has_complete(ended.key):
+        # Whoever stops an app by Ctrl-C wants to keep what there was.
+        ended.scope.tally.recount("recorded", "unfinished")
+        _leave(ended)
+    elif found := _find_secrets(ended.recording, writer):
+        writer.discard()
+        _count_lost(ended)
+        log.error(
+            "%s was not kept: it would have held %s that the redaction missed",
+            writer.stem,
+            " and ".join(found),
+        )
+    elif path := library.commit(writer, ended.key, replace=ended.replaces):
+        ended.scope.tally.used.add(path)
+        ended.exchange.path = path
+        ended.tell("recorded", ended.scope.name_of(path))
+    else:
+        _count_lost(ended)
+
+
+def _leave(ended: Ended) -> None:
+    """
+    Leave a recording as the part that it is, for ``streamtape recover``.
+    """
+    writer = ended.writer
+    writer.close()
+    if writer.failure is not None:
+        ended.scope.tally.recount("unfinished", "lost")
+    else:
+        ended.tell("unfinished", writer.path.name if writer.path else writer.stem)
+
+
+def _count_lost(ended: Ended) -> None:
+    ended.scope.tally.recount("recorded", "lost")
 
 
 def _find_secrets(recording: Recording, writer: CassetteWriter) -> list[str]:
