@@ -13,7 +13,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from streamtape.core.matching.key import request_key
-from streamtape.core.matching.retries import scale_waits
+from streamtape.core.matching.retries import NO_ANSWER, scale_waits
 from streamtape.core.model import EndReason, Response
 from streamtape.core.secrecy.heads import replayed_headers
 from streamtape.errors import CassetteError, CassetteNotFoundError
@@ -24,9 +24,6 @@ from streamtape.server.answering.replay import play_cassette
 from streamtape.server.answers import TOLD_CASSETTE
 from streamtape.server.asked import Asked, Question
 from streamtape.server.clock import Clock, sleep_until_ns, wall_ns
-
-_NO_ANSWER = 599
-"""Stands for the status of a take that can't be played: a failure like others."""
 
 
 class Hits:
@@ -55,11 +52,11 @@ class Hits:
         try:
             with await self._open(path) as cassette:
                 response = cassette.response
-                return _NO_ANSWER if response is None else response.status
+                return NO_ANSWER if response is None else response.status
         except CassetteNotFoundError:
             raise
         except CassetteError:
-            return _NO_ANSWER
+            return NO_ANSWER
 
     async def replay(
         self, asked: Asked, question: Question, path: Path, arrived_ns: int
