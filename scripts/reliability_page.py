@@ -12,6 +12,8 @@ from cases import GROUPS, UNTESTED
 from long_run import Counts, LongRun, find_long_run
 from proven import Proof, find_proofs
 
+_WORDS = {"fuzz": "inputs of `make fuzz`", "soak": "answers of `make soak`"}
+
 _MOST_NAMES = 3
 """How many tests of a file are named; of the others the number is told."""
 
@@ -30,8 +32,11 @@ def explain_long_run(root: Path) -> str:
         "",
         "| | Trials | Lost | Wrong | Leaked |",
         "| --- | ---: | ---: | ---: | ---: |",
-        *(f"| {name} | {_cells(counts)} |" for name, counts in run.others.items()),
-        f"| all cases | {_cells(sum(run.cases.values(), Counts()))} |",
+        f"| the cases below | {_cells(sum(run.cases.values(), Counts()))} |",
+        *(
+            f"| {_WORDS.get(name, name)} | {_cells(counts)} |"
+            for name, counts in run.others.items()
+        ),
     ]
     return "".join(f"{line}\n" for line in lines)
 

@@ -33,7 +33,7 @@ from streamtape.server.clock import wall_ns, wall_time
 
 ROOT: Final = Path(__file__).parents[1]
 TESTS: Final = "case and not node and not clients"
-OTHER_TESTS: Final = "without"
+OTHER_TESTS: Final = "other tests"
 """The row of tests whose mark names no number: what they prove is no numbered case."""
 
 OTHERS: Final = ("fuzz", "soak")
