@@ -268,7 +268,7 @@ def check_bad_gateway(answer: Answer, end: Finished, message: str) -> None:
     assert (answer.status, error["type"]) == (502, "api_error")
     assert error["message"].startswith(message)
     assert f"\nWarning: {message}" in end.stderr
-    assert end.status == 0
+    assert end.status == 4
 
 
 @pytest.mark.parametrize(

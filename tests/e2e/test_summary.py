@@ -7,13 +7,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import streamtape
 from e2e.processes import Finished, run
-from e2e.wire import ask
+from e2e.wire import ask, listen, url_of
 from streamtape.testing import FakeUpstream, Profile, stream_reply, text
 
 ASK = """
@@ -188,3 +189,41 @@ def test_json_is_ascii_whatever_a_cassette_is_called(library: Path) -> None:
 
     assert end.stdout.isascii()
     assert json.loads(end.stdout)["unused"] == ["日本"]
+
+
+def test_an_upstream_that_answered_nothing_is_a_status(tmp_path: Path) -> None:
+    """
+    Whatever the command makes of it: this one takes no notice.
+    """
+    command = (sys.executable, "-c", ASK, "one")
+    with listen() as gone:
+        url = url_of(gone)
+    end = run("record", "--upstream", url, "--cassettes", tmp_path, "--", *command)
+
+    assert end.status == 4
+    assert "Stopped: 1 failed upstream." in end.stderr
+
+
+def test_a_failure_behind_which_an_answer_came_is_none(tmp_path: Path) -> None:
+    """
+    SDKs ask again.
+    """
+    command = (sys.executable, "-c", ASK, "one", "one")
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+    def answer_the_second() -> None:
+        for said in (b"", answer):
+            served, _ = upstream.accept()
+            with served:
+                served.recv(1 << 16)
+                served.sendall(said)
+
+    with listen() as upstream:
+        answering = threading.Thread(target=answer_the_second)
+        answering.start()
+        where = ("--upstream", url_of(upstream), "--cassettes", tmp_path)
+        end = run("record", *where, "--", *command)
+        answering.join()
+
+    assert end.status == 0
+    assert "Stopped: 1 failed upstream, 1 recorded." in end.stderr

@@ -26,6 +26,7 @@ from streamtape.server.access.limits import raise_limit
 from streamtape.server.access.tokens import TOKEN_VARIABLE
 from streamtape.server.config import Config
 from streamtape.server.serve import RunningServer
+from streamtape.server.state.summary import Summary
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ _NOT_EXECUTABLE: Final = 126
 
 _LOST: Final = 3
 """Status of a run that recorded less than it served."""
+
+_NO_UPSTREAM: Final = 4
+"""Status of a run in which the upstream answered nothing."""
 
 _CHILD_PATIENCE_S: Final = 8.0
 """
@@ -78,8 +82,20 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
         # A second one, while the recordings are being ended, means now.
         signals.close()
     print_summary(server.summary, finish)
-    lost = _LOST if server.summary.counts.get("lost") else 0
-    sys.exit(status or lost or finish.status(server.summary))
+    found = finish.status(server.summary)
+    sys.exit(status or _status_of(server.summary) or found)
+
+
+def _status_of(summary: Summary) -> int:
+    """
+    Return what went wrong in a run, whatever was asked for; 0 for nothing.
+    """
+    counts = summary.counts
+    if counts.get("lost"):
+        return _LOST
+    # A client asks again after a failure, so one that was made good is none.
+    answered = counts.get("recorded", 0) + counts.get("forwarded", 0)
+    return _NO_UPSTREAM if counts.get("failed") and not answered else 0
 
 
 def _tell_outer_url(server: RunningServer) -> None:

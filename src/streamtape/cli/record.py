@@ -27,7 +27,8 @@ def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None
     COMMAND the proxy lives as long as it runs, and leads its SDK here.
 
     The exit status is the COMMAND's; where that is 0, or there is none, it is 3 if
-    an answer could not be recorded, and 1 for what --fail-on-… finds.
+    an answer could not be recorded, 4 if the upstream was asked and answered
+    nothing, and 1 for what --fail-on-… finds.
 
     \b
     Modes:
