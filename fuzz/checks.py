@@ -18,7 +18,8 @@ from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.model import Ending, EndReason, Part, Response
 from streamtape.core.streams.sse import EventSplitter, encode_event, parse_event
 from streamtape.errors import CassetteError
-from streamtape.library.reader import CassetteReader, read_end, read_request
+from streamtape.library.excerpts import read_end, read_request
+from streamtape.library.reader import CassetteReader
 
 DAMAGED: Final = b"D"
 """Begins an input that says which cassette to damage, and how."""

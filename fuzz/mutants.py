@@ -15,7 +15,9 @@ from typing import Any, Final
 
 import msgpack
 
-from streamtape.core.format.frames import MAGIC, FrameReader, FrameWriter
+from streamtape.core.format.frame_reader import FrameReader
+from streamtape.core.format.frame_writer import FrameWriter
+from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Kind
 
 STEP_BYTES: Final = 4

@@ -19,7 +19,9 @@ from typing import Any, Final
 
 import msgpack
 
-from streamtape.core.format.frames import MAGIC, Flags, FrameReader, FrameWriter
+from streamtape.core.format.frame_reader import FrameReader
+from streamtape.core.format.frame_writer import FrameWriter
+from streamtape.core.format.frames import MAGIC, Flags
 from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason, Headers, Part, Request, Response
 from streamtape.core.recording import Recording

@@ -11,13 +11,8 @@ from zlib import crc32
 
 import msgpack
 
-from streamtape.core.format.frames import (
-    HEAD,
-    MAGIC,
-    TRAILER,
-    TRAILER_MAGIC,
-    FrameWriter,
-)
+from streamtape.core.format.frame_writer import FrameWriter
+from streamtape.core.format.frames import HEAD, MAGIC, TRAILER, TRAILER_MAGIC
 from streamtape.core.format.records import Header, Kind
 from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.model import Ending, EndReason, Request, Response

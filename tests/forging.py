@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgpack
 
 from crafting import RESPONSE_FIELDS
-from streamtape.core.format.frames import MAGIC, FrameWriter
+from streamtape.core.format.frame_writer import FrameWriter
+from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Kind
 
 KEY: Final = "sk-ant-api03-" + "Ab1_" * 20

@@ -1,72 +1,17 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
 
-from streamtape.core.matching.key import matched, request_key
+from recorded import BYE, BYE_KEY, HELLO, HELLO_KEY, HELLO_STEM, answers, begin, record
+from streamtape.core.matching.key import matched
 from streamtape.core.matching.names import cassette_stem
-from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.model import EndReason
 from streamtape.errors import NotACassetteError
-from streamtape.library import CassetteWriter, Entry, Library, read_cassette
-
-
-def ask(text: str) -> Request:
-    messages = [{"role": "user", "content": text}]
-    body = json.dumps({"model": "m", "max_tokens": 9, "messages": messages}).encode()
-    return clean_request(Request(method="POST", target="/v1/messages", body=body))
-
-
-HELLO, BYE = ask("Hello"), ask("Bye")
-HELLO_KEY, BYE_KEY = request_key(HELLO), request_key(BYE)
-HELLO_STEM = cassette_stem(matched(HELLO))
-
-
-def begin(
-    folder: Path, request: Request = HELLO, *, answer: str = "{}"
-) -> tuple[CassetteWriter, Recording]:
-    """
-    Record all but the end of an answer, and leave its part open.
-    """
-    recording = Recording(clean_request(request), recorded_at=None)
-    writer = CassetteWriter(folder, cassette_stem(matched(request)))
-    writer.write(
-        recording.begin(Response(status=200, reason="OK", headers=(), offset_ns=1))
-    )
-    writer.write(recording.feed(answer.encode(), 2))
-    return writer, recording
-
-
-def record(
-    library: Library,
-    request: Request = HELLO,
-    *,
-    answer: str = "{}",
-    folder: Path | None = None,
-    replace: bool = False,
-) -> Path:
-    """
-    Record a whole answer and return its cassette.
-    """
-    writer, recording = begin(folder or library.folder, request, answer=answer)
-    writer.write(recording.end(EndReason.COMPLETE, 3))
-    path = library.commit(writer, request_key(request), replace=replace)
-    assert path is not None
-    return path
-
-
-def answers(library: Library, key: str = HELLO_KEY) -> list[str]:
-    return [read_cassette(path).body.decode() for path in library.takes(key)]
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+from streamtape.library import Entry, Library
 
 
 def test_a_library_that_does_not_exist_is_empty(tmp_path: Path) -> None:
@@ -99,20 +44,6 @@ def test_a_library_may_be_named_by_text(tmp_path: Path) -> None:
     path = record(Library(tmp_path))
 
     assert Library(str(tmp_path)).takes(HELLO_KEY) == [path]
-
-
-def test_takes_are_numbered_and_come_in_their_order(tmp_path: Path) -> None:
-    """
-    By number, not by letter.
-    """
-    library = Library(tmp_path)
-    for number in range(1, 13):
-        record(library, answer=str(number))
-
-    expected = [str(number) for number in range(1, 13)]
-    assert answers(library) == expected
-    assert answers(Library(tmp_path)) == expected
-    assert f"{HELLO_STEM}-12.tape" in names(tmp_path)
 
 
 def test_sub_folders_are_part_of_the_library(tmp_path: Path) -> None:
@@ -282,6 +213,37 @@ def test_a_part_that_is_being_recorded_is_not_used(tmp_path: Path) -> None:
     assert library.takes(HELLO_KEY) == [tmp_path / f"{HELLO_STEM}.1.part"]
 
 
+def test_a_part_that_has_got_its_name_is_found_under_it(tmp_path: Path) -> None:
+    writer, recording = begin(tmp_path, answer="hello\n")
+    watcher = Library(tmp_path)
+    assert answers(watcher) == []
+    writer.write(recording.end(EndReason.COMPLETE, 3))
+    Library(tmp_path).commit(writer, HELLO_KEY, replace=False)
+
+    assert answers(watcher) == ["hello\n"]
+
+
+def test_takes_that_another_process_has_removed_are_not_given(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    record(library, answer="one")
+    record(library, answer="two")
+    watcher = Library(tmp_path)
+    assert answers(watcher) == ["one", "two"]
+    library.takes(HELLO_KEY)[1].unlink()
+
+    assert answers(watcher) == ["one"]
+
+
+def test_only_a_complete_answer_counts_as_one(tmp_path: Path) -> None:
+    library = Library(tmp_path)
+    assert not library.has_complete(HELLO_KEY)
+    record(library, answer="cut", ended=EndReason.UPSTREAM_CUT)
+    assert not library.has_complete(HELLO_KEY)
+    record(library, answer="whole")
+
+    assert library.has_complete(HELLO_KEY)
+
+
 def test_a_part_without_a_request_is_passed_over_in_silence(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -292,86 +254,6 @@ def test_a_part_without_a_request_is_passed_over_in_silence(
 
     assert list(library.requests()) == []
     assert caplog.records == []
-
-
-def test_replacing_keeps_the_name_and_drops_the_earlier_takes(tmp_path: Path) -> None:
-    """
-    So that recording again changes files and adds none.
-    """
-    earlier = Library(tmp_path)
-    for number in range(3):
-        record(earlier, answer=f"old {number}")
-    other = record(earlier, BYE)
-    library = Library(tmp_path)
-    library.refresh()
-
-    path = record(library, answer="new", replace=True)
-
-    assert path.name == f"{HELLO_STEM}.tape"
-    assert answers(library) == answers(Library(tmp_path)) == ["new"]
-    assert names(tmp_path) == sorted([path.name, other.name])
-
-
-def test_only_the_first_recording_of_a_key_replaces(tmp_path: Path) -> None:
-    """
-    The same request asked again in the same run is the next take.
-    """
-    record(Library(tmp_path), answer="old")
-    library = Library(tmp_path)
-    library.refresh()
-
-    for answer in ("one", "two", "three"):
-        record(library, answer=answer, replace=True)
-
-    assert answers(library) == answers(Library(tmp_path)) == ["one", "two", "three"]
-
-
-def test_a_new_run_replaces_what_the_last_one_recorded(tmp_path: Path) -> None:
-    """
-    And nothing that came from elsewhere once it had begun.
-    """
-    library = Library(tmp_path)
-    library.refresh()
-    record(library, answer="one", replace=True)
-    library.begin_run()
-    library.refresh()
-    record(Library(tmp_path), BYE, answer="theirs")
-    library.refresh()
-
-    record(library, answer="two", replace=True)
-    record(library, BYE, answer="ours", replace=True)
-
-    assert answers(library) == ["two"]
-    assert answers(library, BYE_KEY) == ["theirs", "ours"]
-
-
-def test_replacing_keeps_a_name_that_was_given_by_hand(tmp_path: Path) -> None:
-    record(Library(tmp_path), answer="old").rename(tmp_path / "mine.tape")
-    library = Library(tmp_path)
-    library.refresh()
-
-    path = record(library, answer="new", replace=True)
-
-    assert path == tmp_path / "mine.tape"
-    assert answers(library) == ["new"]
-
-
-def test_replacing_stays_in_its_folder(tmp_path: Path) -> None:
-    elsewhere = record(Library(tmp_path / "a"), answer="old")
-    library = Library(tmp_path)
-    library.refresh()
-
-    path = record(library, answer="new", folder=tmp_path / "b", replace=True)
-
-    assert library.takes(HELLO_KEY) == [elsewhere, path]
-
-
-def test_replacing_nothing_is_a_first_take(tmp_path: Path) -> None:
-    library = Library(tmp_path)
-
-    path = record(library, replace=True)
-
-    assert path.name == f"{HELLO_STEM}.tape"
 
 
 def test_names_are_paths_without_the_ending(tmp_path: Path) -> None:
@@ -442,24 +324,3 @@ def test_an_entry_is_read_off_its_name(
 
     assert Library(tmp_path).entries() == [Entry(tmp_path, stem, take, path)]
     assert Library(tmp_path).entries()[0].is_part is is_part
-
-
-@pytest.mark.case(11, 12)
-def test_twenty_recorders_share_a_folder(tmp_path: Path) -> None:
-    """
-    Half of them one library: no answer is lost, none is written over.
-    """
-    shared = Library(tmp_path)
-    libraries = [shared if n % 2 else Library(tmp_path) for n in range(20)]
-    threads = [
-        threading.Thread(target=record, args=(library,), kwargs={"answer": str(n)})
-        for n, library in enumerate(libraries)
-    ]
-
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(map(int, answers(Library(tmp_path)))) == list(range(20))
-    assert len(names(tmp_path)) == 20

@@ -11,7 +11,8 @@ import pytest
 
 from proofs import Trials
 from streamtape import Cassette
-from streamtape.core.format.frames import MAX_PAYLOAD_BYTES, TRAILER, FrameReader
+from streamtape.core.format.frame_reader import FrameReader
+from streamtape.core.format.frames import MAX_PAYLOAD_BYTES, TRAILER
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.secrecy.heads import clean_request

@@ -17,7 +17,8 @@ import pytest
 import streamtape
 from e2e.wire import Answer, Ending, ask, authority, raw_request, read_answer
 from proofs import Trials
-from streamtape.core.format.frames import MAGIC, FrameReader
+from streamtape.core.format.frame_reader import FrameReader
+from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
 from streamtape.core.format.tape_writer import TapeWriter
 from streamtape.core.model import Ending as RecordedEnding

@@ -21,8 +21,9 @@ from streamtape.errors import (
     DamagedCassetteError,
     UnsupportedVersionError,
 )
+from streamtape.library.excerpts import read_end
 from streamtape.library.locks import is_locked
-from streamtape.library.reader import CassetteReader, read_end
+from streamtape.library.reader import CassetteReader
 from streamtape.library.writer import PART_SUFFIX
 
 _FIRST_PARTS: Final = 64

@@ -21,7 +21,8 @@ from streamtape.cli._render import Styled, escape, make_console, print_json, pri
 from streamtape.cli._targets import find_targets
 from streamtape.cli._words import count
 from streamtape.core.secrecy.secrets import remember_environment
-from streamtape.library.check import Finding, Severity, check_file
+from streamtape.library.check import check_file
+from streamtape.library.findings import Finding, Severity
 
 _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 

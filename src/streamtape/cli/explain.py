@@ -20,7 +20,8 @@ from streamtape.core.model import Headers, Request, find_header
 from streamtape.core.secrecy.heads import clean_request
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.entries import TAPE_SUFFIX
-from streamtape.library.reader import CassetteReader, read_request
+from streamtape.library.excerpts import read_request
+from streamtape.library.reader import CassetteReader
 from streamtape.library.writer import PART_SUFFIX
 from streamtape.server.config import replaying_config
 from streamtape.server.misses import report_miss

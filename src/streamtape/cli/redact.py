@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from streamtape.cli._words import count
 from streamtape.core.secrecy.redaction import clean_text
 from streamtape.core.secrecy.secrets import remember_environment, remember_secret
 from streamtape.errors import CassetteError, DamagedCassetteError, UsageError
+from streamtape.library.findings import command_for
 from streamtape.library.locks import is_locked
 from streamtape.library.redact import Redacted, redact_file
 
@@ -134,7 +134,7 @@ def _redact(file: Path, *, is_dry: bool) -> _Done:
     try:
         redacted = redact_file(file, is_dry=is_dry)
     except DamagedCassetteError as error:
-        command = f"streamtape recover {shlex.quote(str(file))}"
+        command = command_for("recover", file)
         todo = f"restore it; else {command} keeps what is sound before it"
         said = f"{error.reason}; {todo}"
         return _Done(path=file, fate=Fate.FAILED, error=said)

@@ -3,7 +3,8 @@ Files and folders: reading cassettes, writing them so that nothing is lost, name
 """
 
 from streamtape.library.entries import Entry
-from streamtape.library.folder import Known, Library
+from streamtape.library.files import Known
+from streamtape.library.folder import Library
 from streamtape.library.reader import CassetteReader, read_cassette
 from streamtape.library.writer import CassetteWriter
 

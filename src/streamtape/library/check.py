@@ -1,67 +1,35 @@
 """
-What is wrong with one file of a library, and what to do about it.
+The look through one file of a library for whatever is wrong with it.
 """
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from streamtape.core.format.frames import HEAD, TRAILER, TRAILER_MAGIC, Frame
 from streamtape.core.format.records import End
-from streamtape.core.model import Ending, EndReason, Part, Response
+from streamtape.core.model import Ending, Part, Response
 from streamtape.core.rewriting.pieces import Piece
 from streamtape.core.secrecy.leaks import Leak
 from streamtape.core.streams.grammar import Grammar
-from streamtape.errors import (
-    CassetteError,
-    DamagedCassetteError,
-    UnsupportedVersionError,
+from streamtape.errors import CassetteError, UnsupportedVersionError
+from streamtape.library.findings import (
+    MOST_FINDINGS,
+    Finding,
+    Severity,
+    about_ending,
+    about_error,
+    about_events,
+    about_leak,
+    about_part,
+    limited,
 )
 from streamtape.library.leaks import find_leaks, find_raw_kinds
 from streamtape.library.locks import is_locked
 from streamtape.library.opening import open_regular, translated_errors
 from streamtape.library.reader import CassetteReader
 from streamtape.library.writer import PART_SUFFIX
-
-MOST_FINDINGS: Final = 20
-"""Of one sort in one file; the others are counted."""
-
-_AS_IT_CAME: Final = (
-    "it is replayed as it came; record it again if a client stumbles over it"
-)
-
-
-class Severity(StrEnum):
-    """
-    How bad it is.
-    """
-
-    ERROR = "error"
-    """The file can't be used, or must not be shared."""
-    WARNING = "warning"
-    """It can be used, but is not as it should be."""
-    NOTE = "note"
-    """It is as it was meant to be, and worth knowing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """
-    One thing about one file. Holds nothing of a secret itself.
-    """
-
-    path: Path
-    severity: Severity
-    what: str
-    where: str = ""
-    """Within the file; empty for the file as a whole."""
-    todo: str = ""
-    """Empty where there is nothing to do."""
 
 
 def check_file(path: Path, *, is_given: bool = False) -> Iterator[Finding]:
@@ -77,7 +45,7 @@ def check_file(path: Path, *, is_given: bool = False) -> Iterator[Finding]:
     is_part = path.suffix == PART_SUFFIX
     if is_part:
         is_running = is_locked(path)
-        yield _about_part(path, is_running=is_running, is_given=is_given)
+        yield about_part(path, is_running=is_running, is_given=is_given)
         if is_running:
             return
     stream = _Stream(path)
@@ -87,11 +55,11 @@ def check_file(path: Path, *, is_given: bool = False) -> Iterator[Finding]:
         ending = stream.ending or _read_ending(path)
     except CassetteError as error:
         severity = Severity.WARNING if is_part and not is_given else Severity.ERROR
-        yield _about_error(path, error, severity)
-    yield from _limited(leaks)
+        yield about_error(path, error, severity)
+    yield from limited(leaks)
     yield from stream.findings(ending)
     if not (is_part or ending is None or ending.is_complete):
-        yield _about_ending(path, ending)
+        yield about_ending(path, ending)
 
 
 class _Stream:
@@ -135,20 +103,12 @@ class _Stream:
         if ending is not None:
             for fault in self._grammar.end(is_complete=ending.is_complete):
                 self._add(fault, "the end")
-        yield from _limited(self._odd, self._odd_count)
+        yield from limited(self._odd, self._odd_count)
 
     def _add(self, fault: str, where: str) -> None:
         self._odd_count += 1
         if self._odd_count <= MOST_FINDINGS:
-            self._odd.append(
-                Finding(
-                    path=self._path,
-                    severity=Severity.WARNING,
-                    what=fault,
-                    where=where,
-                    todo=_AS_IT_CAME,
-                )
-            )
+            self._odd.append(about_events(self._path, fault, where))
 
 
 def _is_last(path: Path, end: Frame) -> bool:
@@ -185,78 +145,4 @@ def _find_secrets(path: Path, stream: _Stream) -> Iterator[Finding]:
         # What is wrong with it is told by whoever reads its ending.
         pass
     for leak in leaks:
-        yield Finding(
-            path=path,
-            severity=Severity.ERROR,
-            what=leak.kind,
-            where=leak.where,
-            todo=f"{_command('redact', path)}; rotate what was a key, if it was shared",
-        )
-
-
-def _about_part(path: Path, *, is_running: bool, is_given: bool) -> Finding:
-    if is_running:
-        return Finding(
-            path=path,
-            severity=Severity.ERROR if is_given else Severity.NOTE,
-            what="still being recorded, and not checked",
-            todo="wait until its recorder has ended",
-        )
-    return Finding(
-        path=path,
-        severity=Severity.ERROR if is_given else Severity.WARNING,
-        what="a recording that was not finished",
-        todo=f"{_command('recover', path)} makes a cassette of it; else remove it",
-    )
-
-
-def _about_error(path: Path, error: CassetteError, severity: Severity) -> Finding:
-    """
-    Make a finding of what a reader says; behind a semicolon it says what to do.
-    """
-    what, _, todo = error.reason.partition("; ")
-    where = ""
-    if isinstance(error, DamagedCassetteError):
-        where = f"byte {error.offset}"
-        what = "damaged: " + what.partition(": ")[2]
-        command = _command("recover", path)
-        todo = todo or f"restore it; else {command} keeps what is sound before it"
-    elif isinstance(error, UnsupportedVersionError):
-        todo = todo or "upgrade streamtape"
-    return Finding(path=path, severity=severity, what=what, where=where, todo=todo)
-
-
-def _about_ending(path: Path, ending: Ending) -> Finding:
-    if ending.reason is EndReason.TORN:
-        return Finding(
-            path=path,
-            severity=Severity.WARNING,
-            what="it has no end: it was cut off, or its recorder was killed",
-            todo=f"restore it; else {_command('recover', path)} gives it one",
-        )
-    return Finding(
-        path=path,
-        severity=Severity.NOTE,
-        what=f"the answer broke off, {ending.reason.replace('_', ' ')}",
-        todo="nothing, if that was meant: a replay breaks off there too",
-    )
-
-
-def _command(name: str, path: Path) -> str:
-    """
-    Write a command that can be copied, whatever a stranger called the file.
-    """
-    return f"streamtape {name} {shlex.quote(str(path))}"
-
-
-def _limited(
-    findings: Sequence[Finding], count: int | None = None
-) -> Iterator[Finding]:
-    """
-    Yield the first of the findings of one sort, and how many more there are.
-    """
-    shown = findings[:MOST_FINDINGS]
-    yield from shown
-    if more := (len(findings) if count is None else count) - len(shown):
-        what = f"and {more:,} more like these"
-        yield replace(shown[-1], what=what, where="", todo="")
+        yield about_leak(path, leak)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from streamtape.library.entries import join, stem_and_take
+from streamtape.library.entries import TAPE_SUFFIX, join, stem_and_take
 from streamtape.library.stamps import Stamp, folder_stamp_of, stamp_of
 from streamtape.library.writer import PART_SUFFIX
 
@@ -98,6 +98,19 @@ class File:
         """
         return (self.folder.names, *stem_and_take(self.name), self.name)
 
+    @property
+    def known(self) -> Known:
+        """
+        What it was at the last look.
+        """
+        names = (*self.folder.names, self.name.removesuffix(TAPE_SUFFIX))
+        return Known(
+            name="/".join(names),
+            stem=stem_and_take(self.name)[0],
+            size_bytes=self.stamp[-1],
+            path=self.path,
+        )
+
     def read_stamp(self) -> Stamp:
         """
         Return the stamp that the file has now.
@@ -107,3 +120,17 @@ class File:
     @property
     def _path(self) -> str:
         return join(self.folder.path, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """
+    What is known of a cassette without opening it.
+    """
+
+    name: str
+    """As :meth:`~streamtape.library.folder.Library.name_of`."""
+    stem: str
+    """The file's name without take and ending."""
+    size_bytes: int
+    path: Path

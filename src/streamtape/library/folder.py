@@ -8,47 +8,24 @@ a cache, and no answer is given before it was compared with the files it is abou
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError
-from streamtape.library.commit import give_next_name, sync_folder, take_places
-from streamtape.library.entries import (
-    TAPE_SUFFIX,
-    Entry,
-    entry_of,
-    stem_and_take,
-    walk,
-)
-from streamtape.library.files import File
+from streamtape.library.commit import sync_folder
+from streamtape.library.entries import TAPE_SUFFIX, Entry, entry_of, walk
+from streamtape.library.excerpts import read_end, read_request
+from streamtape.library.files import Known
 from streamtape.library.index import Index
 from streamtape.library.keys import KeySource
 from streamtape.library.locks import is_locked
-from streamtape.library.reader import read_end, read_request
+from streamtape.library.naming import Naming
 from streamtape.library.stamps import WallClock
 from streamtape.library.writer import CassetteWriter
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """
-    What is known of a cassette without opening it.
-    """
-
-    name: str
-    """As :meth:`Library.name_of`."""
-    stem: str
-    """The file's name without take and ending."""
-    size_bytes: int
-    path: Path
 
 
 class Library:
@@ -76,7 +53,7 @@ class Library:
         self._lock = threading.Lock()
         keys = KeySource(key_of=key_of, uses_stored=uses_stored_keys)
         self._index = Index(self.folder, keys, wall_ns)
-        self._recorded_keys: set[str] = set()
+        self._naming = Naming(self._index)
 
     def entries(self) -> list[Entry]:
         """
@@ -162,9 +139,7 @@ class Library:
         """
         with self._lock:
             files = list(self._index.files())
-        return [
-            self._known(file) for file in sorted(files, key=lambda file: file.order)
-        ]
+        return [file.known for file in sorted(files, key=lambda file: file.order)]
 
     def request_of(self, path: Path) -> Request:
         """
@@ -197,8 +172,7 @@ class Library:
         Refresh the library behind it, before the next recording.
         """
         with self._lock:
-            self._recorded_keys.clear()
-            self._index.begin_run()
+            self._naming.begin_run()
 
     def commit(self, writer: CassetteWriter, key: str, *, replace: bool) -> Path | None:
         """
@@ -221,59 +195,11 @@ class Library:
                 # It renames no open file. Elsewhere it stays open, and so locked, for
                 # another recorder would take it for an orphan's.
                 writer.close()
-            path = self._name(writer, part, key, replace=replace)
+            with self._lock:
+                path = self._naming.give(writer, part, key, replace=replace)
         if path is not None:
             sync_folder(writer.disk, path)
         return path
-
-    def _name(
-        self, writer: CassetteWriter, part: Path, key: str, *, replace: bool
-    ) -> Path | None:
-        with self._lock:
-            takes = self._takes_in(writer.folder, key)
-            earlier: list[File] = []
-            if replace and key not in self._recorded_keys:
-                # What another recorder has changed since is of this run.
-                earlier = [
-                    file
-                    for file in takes
-                    if file.is_earlier and file.stamp == file.read_stamp()
-                ]
-            try:
-                if earlier:
-                    path = take_places(
-                        writer.disk, part, [file.path for file in earlier]
-                    )
-                else:
-                    last = takes[-1].name if takes else None
-                    path = give_next_name(writer.disk, part, writer.stem, last)
-            except OSError as error:
-                log.error(
-                    "%s: can't be given its name: %s", part, error.strerror or error
-                )
-                return None
-            writer.path = None
-            self._recorded_keys.add(key)
-            for file in earlier:
-                self._index.forget(file)
-            self._index.add(path, key)
-        return path
-
-    def _takes_in(self, folder: Path, key: str) -> list[File]:
-        return [
-            file
-            for file in self._index.takes(key)
-            if file.folder.path == str(folder) and not file.is_part
-        ]
-
-    def _known(self, file: File) -> Known:
-        names = (*file.folder.names, file.name.removesuffix(TAPE_SUFFIX))
-        return Known(
-            name="/".join(names),
-            stem=stem_and_take(file.name)[0],
-            size_bytes=file.stamp[-1],
-            path=file.path,
-        )
 
 
 def _is_complete(path: Path) -> bool:

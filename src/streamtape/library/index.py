@@ -5,25 +5,17 @@ What this process knows of the files in a library, and how it finds out what cha
 from __future__ import annotations
 
 import contextlib
-import errno
-import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from streamtape.core.model import Request
-from streamtape.errors import CassetteError, CassetteNotFoundError
+from streamtape.errors import CassetteError
 from streamtape.library.entries import join, list_folder
 from streamtape.library.files import File, Folder
 from streamtape.library.keyed import KeyedFiles
 from streamtape.library.keys import KeySource
-from streamtape.library.locks import is_locked
+from streamtape.library.opening import EXHAUSTED
 from streamtape.library.stamps import WallClock, is_settled
-
-log = logging.getLogger(__name__)
-
-_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""Errors that are this process's own, and say nothing about a file."""
 
 
 class Index:
@@ -38,10 +30,9 @@ class Index:
     """
 
     def __init__(self, top: Path, keys: KeySource, wall_ns: WallClock | None) -> None:
-        self._keys = keys
         self._wall_ns = wall_ns
         self._folders = {str(top): Folder(str(top), ())}
-        self._known = KeyedFiles()
+        self._known = KeyedFiles(keys)
         self._is_first_look = True
 
     def takes(self, key: str) -> list[File]:
@@ -113,12 +104,7 @@ class Index:
         """
         for file in self.takes(key):
             if not file.is_sure:
-                try:
-                    found = self._keys.compute(file.path, alike=asked, key=key)
-                except CassetteError as error:
-                    self._leave_out(file, error)
-                else:
-                    self._known.set_key(file, found, is_sure=True)
+                self._known.check_key(file, alike=asked)
 
     def add(self, path: Path, key: str) -> None:
         """
@@ -150,8 +136,7 @@ class Index:
         """
         Leave out a file that is gone.
         """
-        self._known.set_key(file, None)
-        file.folder.files.pop(file.name, None)
+        self._known.forget(file)
 
     def _now_ns(self) -> int:
         return 0 if self._wall_ns is None else self._wall_ns()
@@ -178,12 +163,12 @@ class Index:
             folders, names = list_folder(folder.path) if stamp else ([], [])
         except OSError as error:
             folder.is_settled = False
-            if error.errno in _EXHAUSTED:
+            if error.errno in EXHAUSTED:
                 reason = f"can't be looked into: {error.strerror}"
                 raise CassetteError(reason, path=Path(folder.path)) from error
             folders, names = [], []
         for name in folder.files.keys() - set(names):
-            self.forget(folder.files[name])
+            self._known.forget(folder.files[name])
         for name in names:
             if name not in folder.files:
                 folder.files[name] = File(folder, name)
@@ -200,7 +185,7 @@ class Index:
             if folder.names[:depth] == gone.names:
                 del self._folders[folder.path]
                 for file in list(folder.files.values()):
-                    self.forget(file)
+                    self._known.forget(file)
 
     def _look_at_files(self, folder: Folder, now_ns: int) -> None:
         for file in list(folder.files.values()):
@@ -215,39 +200,4 @@ class Index:
             file.stamp = stamp
             file.is_earlier = self._is_first_look
         file.is_settled = is_settled(stamp, now_ns)
-        self._read_key(file)
-
-    def _read_key(self, file: File) -> None:
-        path = file.path
-        # Whatever goes wrong below, what it was before answers nobody any more.
-        self._known.set_key(file, None)
-        if file.is_part and is_locked(path):
-            # It answers nobody yet, and grows: reading it now would be for nothing.
-            file.is_settled = False
-            return
-        try:
-            # The head of a part may be all that there is of it.
-            stored = None if file.is_part else self._keys.find_stored(path)
-            if stored is not None:
-                self._known.set_key(file, stored)
-            else:
-                computed = self._keys.compute(path, alike=None, key=None)
-                self._known.set_key(file, computed, is_sure=True)
-        except CassetteError as error:
-            self._leave_out(file, error)
-
-    def _leave_out(self, file: File, error: CassetteError) -> None:
-        if isinstance(error, CassetteNotFoundError):
-            self.forget(file)
-            return
-        self._known.set_key(file, None)
-        if isinstance(error.__cause__, OSError):
-            # The next look may do better, and the stamp won't tell.
-            file.is_settled = False
-            if error.__cause__.errno in _EXHAUSTED:
-                raise error
-        if not file.is_part and file.fault != str(error):
-            # A file's name may hold bytes that are no text, which not every log takes.
-            said = str(error).encode(errors="backslashreplace").decode()
-            log.warning("left out: %s", said)
-            file.fault = str(error)
+        self._known.read_key(file)

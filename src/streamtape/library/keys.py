@@ -11,7 +11,7 @@ from pathlib import Path
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError, UsageError
-from streamtape.library.reader import read_header, read_request
+from streamtape.library.excerpts import read_header, read_request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,16 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from streamtape.errors import (
     CassetteError,
     CassetteNotFoundError,
     NotACassetteError,
 )
+
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors that are this process's own, and say nothing about a file."""
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -11,13 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from streamtape.core.cassette import Cassette
-from streamtape.core.format.excerpts import find_end, find_header, find_request
-from streamtape.core.format.frames import (
-    HEAD,
-    MAX_PAYLOAD_BYTES,
-    TRAILER,
-    TRAILER_MAGIC,
-)
+from streamtape.core.format.frames import TRAILER_MAGIC
 from streamtape.core.format.records import End, Header, Record
 from streamtape.core.format.tail import check_trailer, holds_conflict, is_torn
 from streamtape.core.format.tape_reader import TapeReader
@@ -30,12 +24,6 @@ from streamtape.errors import (
 from streamtape.library.opening import open_regular, translated_errors
 
 _BLOCK_BYTES: Final = 256 * 1024
-
-_HEADER_BYTES: Final = 1024
-"""More than a HEADER of this version, with some room for those of later ones."""
-
-_REQUEST_BYTES: Final = 128 * 1024
-"""More than most requests have."""
 
 
 class CassetteReader:
@@ -220,56 +208,3 @@ def read_cassette(path: Path | str) -> Cassette:
             ending=reader.ending,
             recorded_at=reader.recorded_at,
         )
-
-
-def read_header(path: Path) -> Header | None:
-    """
-    Return the HEADER without reading the request, or None if there is no short one.
-
-    A shortcut for indexes: it verifies the HEADER, but nothing behind it.
-
-    Raises:
-        CassetteError: The file can't be read.
-    """
-    with open_regular(path) as file, translated_errors(path):
-        return find_header(file.read(_HEADER_BYTES))
-
-
-def read_request(path: Path) -> Request:
-    """
-    Return the request without reading what is behind it, where that can be done.
-
-    Raises:
-        CassetteError: It can't be read that far.
-    """
-    with open_regular(path) as file, translated_errors(path):
-        request = find_request(file.read(_REQUEST_BYTES))
-    if request is None:
-        # Long or odd, or else the error says what is wrong with it.
-        with CassetteReader(path) as reader:
-            request = reader.request
-    return request
-
-
-def read_end(path: Path) -> End | None:
-    """
-    Return the END record without reading the body, or None if there is none.
-
-    A shortcut for listings: it looks where the trailer points and verifies what
-    stands there, but not what comes before.
-
-    Raises:
-        CassetteError: The file can't be read.
-    """
-    with open_regular(path) as file, translated_errors(path):
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - TRAILER.size))
-        trailer = file.read(TRAILER.size)
-        if len(trailer) < TRAILER.size:
-            return None
-        position, magic = TRAILER.unpack(trailer)
-        end_size = size - TRAILER.size - position
-        if magic != TRAILER_MAGIC or not 0 < end_size <= HEAD.size + MAX_PAYLOAD_BYTES:
-            return None
-        file.seek(position)
-        return find_end(file.read(end_size))

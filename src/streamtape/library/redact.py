@@ -21,9 +21,10 @@ from streamtape.core.secrecy.leaks import Leak
 from streamtape.core.secrecy.redaction import clean_json
 from streamtape.errors import CassetteError
 from streamtape.library.entries import TAPE_SUFFIX
+from streamtape.library.excerpts import read_request
 from streamtape.library.leaks import find_leaks, find_name_leaks
 from streamtape.library.opening import open_regular, translated_errors
-from streamtape.library.reader import CassetteReader, read_request
+from streamtape.library.reader import CassetteReader
 from streamtape.library.rewrite import NewFile, read_pieces
 from streamtape.library.stamps import stamp_of
 from streamtape.library.writer import PART_SUFFIX

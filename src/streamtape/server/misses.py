@@ -13,7 +13,7 @@ from streamtape.core.misses.explaining import explain_exhausted, explain_miss
 from streamtape.core.misses.recorded import Recorded
 from streamtape.core.misses.report import SETTINGS_PLACE, MissReport
 from streamtape.core.secrecy.heads import CleanRequest
-from streamtape.library.folder import Known
+from streamtape.library.files import Known
 from streamtape.server.state.scope import Scope
 
 

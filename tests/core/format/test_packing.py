@@ -4,10 +4,8 @@ import tracemalloc
 
 import pytest
 
-from streamtape.core.format.frames import (
-    MAGIC,
-    FrameWriter,
-)
+from streamtape.core.format.frame_writer import FrameWriter
+from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Kind, Record
 from streamtape.core.format.tape_reader import TapeReader
 from streamtape.errors import DamagedCassetteError

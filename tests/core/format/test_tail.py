@@ -1,5 +1,5 @@
 """
-What is behind the last sound frame; what a reader makes of it is in test_reader.py.
+What is behind the last sound frame; what a reader makes of it is in test_damage.py.
 """
 
 from __future__ import annotations
@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from crafting import renumber, write_trailer
-from streamtape.core.format.frames import HEAD, MAX_PAYLOAD_BYTES, Frame, FrameWriter
+from streamtape.core.format.frame_writer import FrameWriter
+from streamtape.core.format.frames import HEAD, MAX_PAYLOAD_BYTES, Frame
 from streamtape.core.format.tail import (
     check_trailer,
     find_later_frame,

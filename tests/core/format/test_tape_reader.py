@@ -20,12 +20,9 @@ from crafting import (
     write_full,
 )
 from helpers import every_split
-from streamtape.core.format.frames import (
-    MAGIC,
-    Flags,
-    FrameReader,
-    FrameWriter,
-)
+from streamtape.core.format.frame_reader import FrameReader
+from streamtape.core.format.frame_writer import FrameWriter
+from streamtape.core.format.frames import MAGIC, Flags
 from streamtape.core.format.records import End, Header, Kind, Record
 from streamtape.core.format.tape_reader import MAX_RECORD_BYTES, TapeReader
 from streamtape.core.format.tape_writer import TapeWriter

@@ -14,11 +14,8 @@ from crafting import (
     write_full,
 )
 from streamtape.core.format.excerpts import find_end
-from streamtape.core.format.frames import (
-    MAGIC,
-    TRAILER_MAGIC,
-    FrameReader,
-)
+from streamtape.core.format.frame_reader import FrameReader
+from streamtape.core.format.frames import MAGIC, TRAILER_MAGIC
 from streamtape.core.format.records import End, Header, Kind, Record
 from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.format.tape_writer import TapeWriter

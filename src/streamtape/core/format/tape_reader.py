@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from streamtape.core.format.frames import Flags, Frame, FrameReader
+from streamtape.core.format.frame_reader import FrameReader
+from streamtape.core.format.frames import Flags, Frame
 from streamtape.core.format.packing import UNDECODABLE, unpack_value
 from streamtape.core.format.records import End, Kind, Record, decode_record
 from streamtape.core.model import Part

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamtape.core.format.frames import Frame, FrameWriter
+from streamtape.core.format.frame_writer import FrameWriter
+from streamtape.core.format.frames import Frame
 from streamtape.core.format.packing import is_readable, pack_value, part_packer
 from streamtape.core.format.records import End, Header, Kind, Record
 from streamtape.core.model import Ending, Part, Response

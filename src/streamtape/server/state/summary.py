@@ -14,8 +14,8 @@ from typing import Any
 from streamtape.core.misses.report import MissReport
 from streamtape.core.modes import RecordMode
 from streamtape.errors import CassetteError
+from streamtape.library.excerpts import read_end
 from streamtape.library.folder import Library
-from streamtape.library.reader import read_end
 from streamtape.server.config import Config
 from streamtape.server.state.scopes import Scopes
 from streamtape.server.state.tally import KEPT_MISSES, Tally
