@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _UNFINISHED = frozenset({EndReason.SHUTDOWN})
 """Endings of ours, not of the answer: such a recording takes no cassette's place."""
 
+_LEAST_PENDING = 64
+"""So many are kept, done or not, before those that are done are forgotten."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
@@ -49,6 +52,8 @@ class Commits:
 
     def __init__(self) -> None:
         self._pending: dict[tuple[Scope, str], Future[None]] = {}
+        """The last of each request; some of them are done."""
+        self._most_pending = _LEAST_PENDING
         # One thread: more would name takes of one request in any order.
         self._disk = ThreadPoolExecutor(1, "streamtape-disk")
 
@@ -61,9 +66,16 @@ class Commits:
             _leave(ended)
             return
         ended.scope.tally.count("recorded")
-        pending = {k: each for k, each in self._pending.items() if not each.done()}
-        commit = self._disk.submit(_commit, ended)
-        self._pending = pending | {(ended.scope, ended.key): commit}
+        if len(self._pending) >= self._most_pending:
+            self._forget_done()
+        self._pending[ended.scope, ended.key] = self._disk.submit(_commit, ended)
+
+    def _forget_done(self) -> None:
+        self._pending = {
+            k: each for k, each in self._pending.items() if not each.done()
+        }
+        # A slow disk may have many to do, and they need not be counted each time.
+        self._most_pending = max(_LEAST_PENDING, 2 * len(self._pending))
 
     async def settle(self, scope: Scope, key: str) -> None:
         """
@@ -78,7 +90,8 @@ class Commits:
         """
         Wait for all that was recorded until now. Blocks.
         """
-        wait(self._pending.values())
+        # The loop may add to them meanwhile.
+        wait(list(self._pending.values()))
 
     def close(self) -> None:
         """
