@@ -102,6 +102,26 @@ def test_a_folder_that_is_not_there_is_a_mistake(
     assert result.stderr.startswith("Error: nowhere: there is no such ")
 
 
+@pytest.mark.parametrize("command", ["check", "redact"])
+def test_a_folder_that_cannot_be_looked_into_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """
+    What is in it would else count as looked through. It has too long a path, which
+    holds for any user.
+    """
+    monkeypatch.chdir(tmp_path)
+    for _ in range(20):
+        Path("d" * 250).mkdir()
+        os.chdir("d" * 250)
+
+    result = CliRunner().invoke(main, [command, str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {tmp_path}/ddd")
+    assert result.stderr.endswith("d: can't be read: File name too long\n")
+
+
 def test_a_key_of_the_environment_is_found(tmp_path: Path) -> None:
     secret = "my-own-word-of-2026"
     write_tape(tmp_path, hello(f"It is {secret}."))

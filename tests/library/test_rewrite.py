@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,77 @@ def test_a_file_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+class SignalledDisk(CountingDisk):
+    """
+    A disk in one of whose calls a signal comes, before its work or behind it.
+    """
+
+    is_behind = False
+
+    def fail(self) -> None:
+        if not self.is_behind:
+            raise KeyboardInterrupt
+
+    def create(self, path: Path) -> int:
+        descriptor = super().create(path)
+        self._end()
+        return descriptor
+
+    def hold(self, path: Path) -> None:
+        # A file that was made this instant can't be told from another's.
+        os.close(super().create(path))
+
+    def link(self, path: Path, name: Path) -> None:
+        super().link(path, name)
+        self._end()
+
+    def rename(self, path: Path, name: Path) -> None:
+        super().rename(path, name)
+        self._end()
+
+    def _end(self) -> None:
+        if self.is_behind and len(self.calls) == self.failing:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_behind", [False, True], ids=["before", "behind"])
+@pytest.mark.parametrize("has_links", [True, False], ids=["links", "no-links"])
+def test_a_signal_at_any_call_leaves_nothing_half(
+    has_links: bool, is_behind: bool, tmp_path: Path
+) -> None:
+    for number in count(1):
+        place = tmp_path / f"{number}.tape"
+        disk = SignalledDisk(number, has_links=has_links)
+        disk.is_behind = is_behind
+        try:
+            with using_disk(disk), NewFile(place) as new:
+                new.write(b"whole")
+                new.finish()
+                new.place_new()
+        except KeyboardInterrupt:
+            pass
+        left = list(tmp_path.iterdir())
+        assert [path.read_bytes() for path in left] in ([], [b"whole"])
+        assert left in ([], [place])
+        place.unlink(missing_ok=True)
+        if not disk.has_failed:
+            break
+    assert number > 5
+
+
+def test_a_new_file_that_went_away_leaves_no_empty_one(tmp_path: Path) -> None:
+    disk = CountingDisk(has_links=False)
+    with using_disk(disk), NewFile(tmp_path / "a.tape") as new:
+        new.finish()
+        new.path.unlink()
+        with pytest.raises(CassetteError, match="can't be written: No such file"):
+            new.place_new()
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CassetteError, match="can't be written: No such file"):
-        NewFile(tmp_path / "no" / "a.tape").__enter__()
+    place = tmp_path / "no" / "a.tape"
+
+    with pytest.raises(CassetteError, match=r"a\.tape: can't be written: No such file"):
+        NewFile(place).__enter__()

@@ -21,23 +21,35 @@ from e2e.processes import COMMAND, Program, start_recorder, wait_until
 from e2e.wire import Ending, ask
 from streamtape.core.model import EndReason
 from streamtape.errors import UsageError
-from streamtape.testing import INSTANT, FakeUpstream, Profile, stream_reply, text
+from streamtape.testing import (
+    INSTANT,
+    FakeUpstream,
+    Profile,
+    events_reply,
+    stream_reply,
+    text,
+)
+from taping import hello
 
 LOST: Final = 3
 """The status of a run that recorded less than it served."""
 
-LONG: Final = stream_reply(
-    text("It was a long night at the harbour, and nobody slept. " * 100),
-    profile=INSTANT,
+LONG: Final = events_reply(
+    [raw for _, raw in hello(*["It was a long night. " * 500] * 125)], profile=INSTANT
 )
+"""
+More than the disk takes, and that is more than a recorder reads at once, however long
+it had no time to: so it writes some events before it writes what fails.
+"""
+
 SLOW: Final = stream_reply(
     text("It was a long night at the harbour. " * 5),
     profile=Profile(ttft_ns=0, gap_ns=10_000_000, pause_ns=0),
 )
 SHORT: Final = stream_reply(text("Hello."), profile=INSTANT)
 
-LIMITED: Final = ("sh", "-c", 'ulimit -f 16; exec "$@"', "sh", *COMMAND)
-"""The program, which can't make a file larger than 8 or 16 KiB."""
+LIMITED: Final = ("sh", "-c", 'ulimit -f 1024; exec "$@"', "sh", *COMMAND)
+"""The program, which can't make a file larger than 512 KiB or 1 MiB."""
 
 
 @contextlib.contextmanager
@@ -117,7 +129,7 @@ def test_a_file_that_may_not_grow_costs_its_recording_and_no_client(
 @pytest.mark.case(5, 10)
 def test_a_full_device_costs_its_recording_and_no_client(tmp_path: Path) -> None:
     folder = tmp_path / "small"
-    with mounted(folder, "size=12k"):
+    with mounted(folder, "size=640k"):
         with (
             FakeUpstream([LONG]) as upstream,
             start_recorder(upstream.url, folder) as recorder,

@@ -7,6 +7,7 @@ through :func:`escape` first, and never through rich's markup.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -83,8 +84,11 @@ def shorten(text: str, limit: int) -> str:
 def note(text: str) -> None:
     """
     Say something about the output, on stderr; the text is made safe here.
+
+    Where nobody takes it, nothing else fails for that.
     """
-    click.echo(make_safe(text), err=True)
+    with contextlib.suppress(OSError):
+        click.echo(make_safe(text), err=True)
 
 
 def make_console() -> Console:

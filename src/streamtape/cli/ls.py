@@ -16,6 +16,7 @@ from rich.text import Text
 
 from streamtape.cli._files import NAMED_PATH, find_files
 from streamtape.cli._options import cassettes_option
+from streamtape.cli._progress import waiting
 from streamtape.cli._render import (
     escape,
     make_console,
@@ -101,7 +102,8 @@ def ls(paths: tuple[Path, ...], cassettes: Path, is_json: bool) -> None:
       streamtape ls
       streamtape ls --json cassettes/chat
     """
-    rows = [read_row(path, name) for path, name in find_files(paths, cassettes)]
+    with waiting("Reading the cassettes"):
+        rows = [read_row(path, name) for path, name in find_files(paths, cassettes)]
     if is_json:
         print_json([asdict(row) for row in rows])
     elif rows:

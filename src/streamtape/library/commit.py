@@ -74,9 +74,11 @@ def rename_to_free(disk: Disk, part: Path, path: Path) -> None:
         disk.hold(path)
         try:
             disk.rename(part, path)
-        except OSError:
+        except BaseException as error:
             with contextlib.suppress(OSError):
-                disk.remove(path)
+                # A signal may come behind the call, and then it is no empty file.
+                if isinstance(error, OSError) or part.exists():
+                    disk.remove(path)
             raise
     else:
         _remove(disk, part, f"it is the same file as {path.name}")

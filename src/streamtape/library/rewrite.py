@@ -120,7 +120,7 @@ class NewFile:
 
     def __enter__(self) -> Self:
         try:
-            with _told(self.path):
+            with _told(self.place):
                 self._descriptor = self._disk.create(self.path)
         except BaseException:
             # A signal may come behind the call that made it.
