@@ -95,7 +95,10 @@ class Forwards:
             headers=returned_headers(source, base_url=upstream.base_url),
             offset_ns=self._clock.now_ns() - start_ns,
         )
-        return await self._carry(asked, question, source, answer, tape, start_ns)
+        response = await self._carry(asked, question, source, answer, tape, start_ns)
+        # The client has its answer. If the disk can't keep up, its next one waits.
+        await self._commits.keep_up()
+        return response
 
     async def _carry(
         self,

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Final
 
 from streamtape.core.model import EndReason
 from streamtape.core.recording import Recording
@@ -22,8 +24,8 @@ log = logging.getLogger(__name__)
 _UNFINISHED = frozenset({EndReason.SHUTDOWN})
 """Endings of ours, not of the answer: such a recording takes no cassette's place."""
 
-_LEAST_PENDING = 64
-"""So many are kept, done or not, before those that are done are forgotten."""
+MOST_WAITING: Final = 256
+"""Recordings that may wait for the disk: each has a file open, and its memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,8 @@ class Commits:
     def __init__(self) -> None:
         self._pending: dict[tuple[Scope, str], Future[None]] = {}
         """The last of each request; some of them are done."""
-        self._most_pending = _LEAST_PENDING
+        self._waiting: deque[Future[None]] = deque()
+        """All in their order, from the first that was not done."""
         # One thread: more would name takes of one request in any order.
         self._disk = ThreadPoolExecutor(1, "streamtape-disk")
 
@@ -66,16 +69,25 @@ class Commits:
             _leave(ended)
             return
         ended.scope.tally.count("recorded")
-        if len(self._pending) >= self._most_pending:
+        commit = self._disk.submit(_commit, ended)
+        if len(self._pending) > 2 * MOST_WAITING:
+            pending = self._pending.items()
+            self._pending = {key: each for key, each in pending if not each.done()}
+        self._pending[ended.scope, ended.key] = commit
+        self._waiting.append(commit)
+        self._forget_done()
+
+    async def keep_up(self) -> None:
+        """
+        Wait while more recordings wait for the disk than may.
+        """
+        while len(self._waiting) > MOST_WAITING:
+            await asyncio.shield(asyncio.wrap_future(self._waiting[0]))
             self._forget_done()
-        self._pending[ended.scope, ended.key] = self._disk.submit(_commit, ended)
 
     def _forget_done(self) -> None:
-        self._pending = {
-            k: each for k, each in self._pending.items() if not each.done()
-        }
-        # A slow disk may have many to do, and they need not be counted each time.
-        self._most_pending = max(_LEAST_PENDING, 2 * len(self._pending))
+        while self._waiting and self._waiting[0].done():
+            self._waiting.popleft()
 
     async def settle(self, scope: Scope, key: str) -> None:
         """
@@ -143,10 +155,14 @@ def _leave(ended: Ended) -> None:
     """
     writer = ended.writer
     writer.close()
+    path = writer.path
     if writer.failure is not None:
         ended.scope.tally.recount("unfinished", "lost")
+    elif path is not None and not path.exists():
+        log.error("%s was taken away; what came is lost", path)
+        ended.scope.tally.recount("unfinished", "lost")
     else:
-        ended.tell("unfinished", writer.path.name if writer.path else writer.stem)
+        ended.tell("unfinished", path.name if path else writer.stem)
 
 
 def _count_lost(ended: Ended) -> None:
