@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,25 @@ def test_a_signal_in_mid_stream_breaks_the_stream_and_keeps_what_came(
     assert (rest, is_whole) == ([], False)
     assert end.status == 0
     check_kept(tmp_path, seen)
+
+
+@pytest.mark.case(2)
+def test_a_recording_that_was_taken_away_is_not_said_to_be_kept(tmp_path: Path) -> None:
+    with (
+        FakeUpstream([stalling_reply(events=8)]) as upstream,
+        start_recorder(upstream.url, tmp_path / "cassettes") as recorder,
+        Listening(recorder.base_url, "hello") as client,
+    ):
+        client.take(8)
+        # It is recorded behind the client, which may be faster than that.
+        wait_until(lambda: any(tmp_path.glob("cassettes/*.part")), "it is recorded")
+        shutil.rmtree(tmp_path / "cassettes")
+        recorder.send(signal.SIGTERM)
+        end = recorder.finish(within_s=STOP_S)
+
+    assert end.status == 3
+    assert ".part was taken away; what came is lost" in end.stderr
+    assert "Stopped: 1 lost." in end.stderr
 
 
 @pytest.mark.case(2, 3)

@@ -206,7 +206,8 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
     while (number := signals.next()) != _ENDED:
         if number == signal.SIGINT:
             interrupts += 1
-            log.info("Waiting for the command; Ctrl-C once more ends it.")
+            if interrupts == 1:
+                log.info("Waiting for the command; Ctrl-C once more ends it.")
         # A terminal sends Ctrl-C to the child too, which decides what to make of it,
         # unless somebody insists.
         if number != signal.SIGINT or interrupts > 1:

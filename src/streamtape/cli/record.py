@@ -28,7 +28,8 @@ def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None
 
     The exit status is the COMMAND's; where that is 0, or there is none, it is 3 if
     an answer could not be recorded, 4 if the upstream was asked and answered
-    nothing, and 1 for what --fail-on-… finds.
+    nothing, and 1 for what --fail-on-… finds. An answer that Ctrl-C cuts changes
+    none of that.
 
     \b
     Modes:

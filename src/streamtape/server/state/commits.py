@@ -154,8 +154,8 @@ def _leave(ended: Ended) -> None:
     Leave a recording as the part that it is, for ``streamtape recover``.
     """
     writer = ended.writer
-    writer.close()
     path = writer.path
+    writer.close()
     if writer.failure is not None:
         ended.scope.tally.recount("unfinished", "lost")
     elif path is not None and not path.exists():
