@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.processes import usual_signals
 from pytest_plugin.projects import HELLO, Project, besides
 
 _ASKS = """
@@ -327,13 +328,16 @@ def test_ctrl_c_in_the_middle_leaves_every_folder_whole(
     command = [
         *(sys.executable, "-m", "pytest", "-s", *besides(), "--streamtape-record"),
     ]
-    with subprocess.Popen(
-        command,
-        cwd=project.path,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as running:
+    with (
+        usual_signals(),
+        subprocess.Popen(
+            command,
+            cwd=project.path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as running,
+    ):
         assert running.stdout is not None
         for line in running.stdout:
             if "in the middle" in line:
