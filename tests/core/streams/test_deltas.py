@@ -283,3 +283,13 @@ def test_what_is_no_json_may_be_a_text_that_was_cut_off() -> None:
         raw = b"event: token\ndata: sk-ant" + line_end
 
         assert [raw[start:end] for start, end in find_begun(raw)] == [b"sk-ant"]
+
+
+@pytest.mark.parametrize("name", ["content_block_delta", "content_block_start"])
+def test_a_list_in_an_event_of_a_block_is_read_like_any_other(name: str) -> None:
+    raw = f'event: {name}\ndata: [{{"index": 0, "text": "Hi"}}]\n\n'.encode()
+
+    delta = find_delta(raw)
+
+    assert delta is not None
+    assert [piece.text for piece in delta.pieces] == [b"Hi"]

@@ -37,6 +37,7 @@ _LAST_TYPES: Final = (
     "response.failed",
     "response.incomplete",
 )
+_BLOCK_EVENTS: Final = ("content_block_delta", "content_block_start")
 _DONE: Final = "[DONE]"
 
 _OPAQUE: Final = frozenset({"signature", "thoughtSignature", "encrypted_content"})
@@ -221,7 +222,7 @@ def _read_data(data: str) -> str | dict[str, Any] | list[Any] | None:
 
 
 def _pieces_of(data: Any, kind: str | None) -> Iterator[Piece]:
-    is_block = kind in ("content_block_delta", "content_block_start")
+    is_block = isinstance(data, dict) and kind in _BLOCK_EVENTS
     for place, path, text in find_leaves(data):
         if path == ("type",) or (path and path[-1] in _OPAQUE):
             continue
