@@ -42,7 +42,7 @@ _TAKES = 10
 _HEADERS = (
     ("content-type", "application/json"),
     ("user-agent", "bench/1.0"),
-    ("anthropic-version", "2023-06-01"),
+    ("anthropic-version", "2000-01-01"),
 )
 _STREAM = (
     b'event: message_start\ndata: {"type":"message_start","message":{"content":[]}}\n\n'
@@ -113,7 +113,7 @@ def _request(number: int) -> Request:
 
     asked = [{"type": "text", "text": f"Question {number}: what is next?"}]
     body = {
-        "model": "claude-sonnet-4-5",
+        "model": "claude-demo",
         "max_tokens": 32_000,
         "stream": True,
         "system": [{"type": "text", "text": _POOL[:14_000]}],

@@ -59,7 +59,7 @@ class Stream:
         """
         prompt = f"Stream {self.number}: {self.events} events in {self.duration_ms} ms"
         body = {
-            "model": "claude-sonnet-4-5",
+            "model": "claude-demo",
             "max_tokens": 4096,
             "stream": True,
             "messages": [{"role": "user", "content": prompt}],
@@ -69,7 +69,7 @@ class Stream:
             f"POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n"
             f"connection: {'close' if close else 'keep-alive'}\r\n"
             "accept: application/json\r\nuser-agent: bench\r\nx-api-key: bench\r\n"
-            "anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\n"
+            "anthropic-version: 2000-01-01\r\ncontent-type: application/json\r\n"
             f"content-length: {len(raw)}\r\n\r\n"
         )
         return head.encode() + raw
@@ -90,7 +90,7 @@ def stream_events(stream: Stream) -> tuple[bytes, ...]:
         "id": f"msg_bench{stream.number}",
         "type": "message",
         "role": "assistant",
-        "model": "claude-sonnet-4-5",
+        "model": "claude-demo",
         "content": [],
         "stop_reason": None,
         "usage": {"input_tokens": 25, "output_tokens": 1},

@@ -85,7 +85,7 @@ def body_for(number: int) -> bytes:
         "id": f"msg_bench{number}",
         "type": "message",
         "role": "assistant",
-        "model": "claude-sonnet-4-5",
+        "model": "claude-demo",
         "content": [{"type": "text", "text": f"Answer {number}. " * 20}],
         "stop_reason": "end_turn",
         "stop_sequence": None,
@@ -100,7 +100,7 @@ def ask(number: int) -> None:
     """
     prompt = f"Stream {number}: {_EVENTS} events in 0 ms"
     body = {
-        "model": "claude-sonnet-4-5",
+        "model": "claude-demo",
         "max_tokens": 1024,
         "stream": is_stream(number),
         "messages": [{"role": "user", "content": prompt}],
@@ -108,7 +108,7 @@ def ask(number: int) -> None:
     url = urlsplit(os.environ["ANTHROPIC_BASE_URL"])
     assert url.hostname is not None
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
-    headers = {"content-type": "application/json", "anthropic-version": "2023-06-01"}
+    headers = {"content-type": "application/json", "anthropic-version": "2000-01-01"}
     target = f"{url.path}/v1/messages"
     connection.request("POST", target, json.dumps(body).encode(), headers)
     answer = connection.getresponse()

@@ -140,7 +140,7 @@ def _post(target: str, body: Mapping[str, Any]) -> SeenRequest:
 
 def _seen(method: str, target: str, body: bytes = b"") -> SeenRequest:
     headers = (
-        ("anthropic-version", "2023-06-01"),
+        ("anthropic-version", "2000-01-01"),
         ("content-type", "application/json"),
     )
     return SeenRequest(method=method, target=target, headers=headers, body=body)

@@ -21,7 +21,7 @@ ASKED: Final = Request(
     method="POST",
     target="/v1/messages",
     headers=(JSON, ("x-api-key", "a key")),
-    body=b'{"model": "claude-opus-4-5", "messages": [{"role": "user"}]}',
+    body=b'{"model": "claude-demo", "messages": [{"role": "user"}]}',
 )
 
 Timed = Sequence[tuple[int, bytes]]

@@ -68,7 +68,7 @@ def test_attributes(streamtape):
     import anthropic
 
     anthropic.Anthropic().messages.create(
-        model="claude-haiku-5-5",
+        model="claude-demo",
         max_tokens=100,
         messages=[{{"role": "user", "content": "Say hello."}}],
     )

@@ -57,7 +57,7 @@ def _bash_loop(seen: SeenRequest) -> Reply:
 def _chat_completion() -> Reply:
     def chunk(**fields: Any) -> dict[str, Any]:
         head = {"id": "chatcmpl-1", "object": "chat.completion.chunk"}
-        return {**head, "created": 1_760_000_000, "model": "gpt-5", **fields}
+        return {**head, "created": 1_760_000_000, "model": "gpt-demo", **fields}
 
     def choice(delta: dict[str, str], *, finish: str | None = None) -> dict[str, Any]:
         return chunk(choices=[{"index": 0, "delta": delta, "finish_reason": finish}])
@@ -78,7 +78,7 @@ def _generated_content() -> Reply:
         return {
             "candidates": [{"index": 0, "content": content, **fields}],
             "usageMetadata": {"promptTokenCount": 3, "totalTokenCount": 10},
-            "modelVersion": "gemini-3-pro",
+            "modelVersion": "gemini-demo",
         }
 
     *words, last = _WORDS

@@ -90,7 +90,7 @@ def body(prompt: str, *, stream: bool = True) -> bytes:
     """
     messages = [{"role": "user", "content": prompt}]
     asked = {
-        "model": "claude-opus-4-5",
+        "model": "claude-demo",
         "max_tokens": 64,
         "messages": messages,
         "stream": stream,

@@ -123,7 +123,7 @@ def test_a_connection_carries_several_requests(
     """
     Sent in one go; the answers come in the order of the requests.
     """
-    first = raw_request(proxy.base_url, "GET /v1/models/claude-opus-4-5 HTTP/1.1")
+    first = raw_request(proxy.base_url, "GET /v1/models/claude-demo HTTP/1.1")
     second = raw_request(proxy.base_url, "GET /v1/models HTTP/1.1")
     with connect(proxy.base_url) as client:
         client.sendall(first.replace(b"Connection: close\r\n", b"") + second)
@@ -133,7 +133,7 @@ def test_a_connection_carries_several_requests(
 
     assert received.count(b"HTTP/1.1 200 OK") == 2
     assert [seen.target for seen in upstream.requests] == [
-        "/v1/models/claude-opus-4-5",
+        "/v1/models/claude-demo",
         "/v1/models",
     ]
 

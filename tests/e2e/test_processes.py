@@ -33,7 +33,7 @@ def tell(base_url: str) -> str:
     with (
         anthropic.Anthropic(base_url=base_url, api_key="unused") as client,
         client.messages.stream(
-            model="claude-opus-4-5",
+            model="claude-demo",
             max_tokens=64,
             messages=[{"role": "user", "content": "hello"}],
         ) as stream,

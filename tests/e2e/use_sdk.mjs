@@ -5,7 +5,7 @@ import Anthropic from "@anthropic-ai/sdk";
 const [way, baseURL, prompt] = process.argv.slice(2);
 const client = new Anthropic({ baseURL, apiKey: "unused", maxRetries: 0 });
 const asked = {
-  model: "claude-opus-4-5",
+  model: "claude-demo",
   max_tokens: 256,
   messages: [{ role: "user", content: prompt }],
 };

@@ -63,7 +63,7 @@ def client(upstream: FakeUpstream) -> Iterator[anthropic.Anthropic]:
 
 def ask(prompt: str) -> dict[str, Any]:
     return {
-        "model": "claude-opus-4-5",
+        "model": "claude-demo",
         "max_tokens": 1024,
         "messages": [{"role": "user", "content": prompt}],
     }

@@ -23,9 +23,9 @@ _CREATED: Final = "2026-01-01T00:00:00Z"
 _ENDED: Final = "2026-01-01T00:05:00Z"
 _EXPIRES: Final = "2026-01-02T00:00:00Z"
 _MODELS: Final = {
-    MODEL: "Claude Opus 4.5",
-    "claude-sonnet-4-5": "Claude Sonnet 4.5",
-    "claude-haiku-4-5": "Claude Haiku 4.5",
+    MODEL: "Claude Demo",
+    "claude-demo-large": "Claude Demo Large",
+    "claude-demo-small": "Claude Demo Small",
 }
 
 

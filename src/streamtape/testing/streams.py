@@ -16,7 +16,7 @@ from streamtape.testing.deltas import count_tokens, cut_block, written_text
 from streamtape.testing.encoding import PING, api_event, to_json
 from streamtape.testing.seeds import Dice, make_id, make_opaque
 
-MODEL: Final = "claude-opus-4-5"
+MODEL: Final = "claude-demo"
 """The model that answers where no other is asked for."""
 
 _ID_PREFIXES: Final = {"tool_use": "toolu_01", "server_tool_use": "srvtoolu_01"}

@@ -1,5 +1,5 @@
 // How a client's script tells what it got: one line of JSON, and an exit status.
-export const MODEL = "claude-opus-4-5";
+export const MODEL = "claude-demo";
 
 // Goes the way that the first argument names, with the prompt behind it.
 export async function tell(ways) {

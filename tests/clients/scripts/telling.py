@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-MODEL: Final = "claude-opus-4-5"
+MODEL: Final = "claude-demo"
 
 WEATHER: Final[dict[str, Any]] = {
     "name": "get_weather",

@@ -13,9 +13,7 @@ from telling import tell
 def stream(prompt: str) -> object:
     base_url = os.environ["GOOGLE_GEMINI_BASE_URL"]
     client = genai.Client(http_options={"base_url": base_url})
-    chunks = client.models.generate_content_stream(
-        model="gemini-3-pro", contents=prompt
-    )
+    chunks = client.models.generate_content_stream(model="gemini-demo", contents=prompt)
     return [
         {
             "text": chunk.text,

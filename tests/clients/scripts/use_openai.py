@@ -10,7 +10,7 @@ from telling import plain, tell
 
 def stream(prompt: str) -> object:
     chunks = OpenAI().chat.completions.create(
-        model="gpt-5",
+        model="gpt-demo",
         messages=[{"role": "user", "content": prompt}],
         stream=True,
         stream_options={"include_usage": True},

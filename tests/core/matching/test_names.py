@@ -97,7 +97,7 @@ def text(value: str) -> Json:
         ),
         pytest.param(get("/v1/models?limit=3"), "models", id="models"),
         pytest.param(get("/v1/messages/batches/"), "batches", id="batches"),
-        pytest.param(get("/v1/models/claude-7"), "models", id="model-id"),
+        pytest.param(get("/v1/models/claude-demo-7"), "models", id="model-id"),
         pytest.param(
             get("/v1/messages/batches/msgbatch_01x/results"),
             "results",

@@ -254,8 +254,8 @@ def test_the_least_rule_that_makes_it_hit_is_proposed(
     [
         pytest.param(changed(model="claude-y"), post(RECORDED), id="model"),
         pytest.param(
-            changed(model="claude-2026-01-02"),
-            changed(model="claude-2026-02-03"),
+            changed(model="claude-demo-2026-01-02"),
+            changed(model="claude-demo-2026-02-03"),
             id="model-with-a-date",
         ),
         pytest.param(changed(stream=False), post(RECORDED), id="stream"),

@@ -51,7 +51,7 @@ def test_of_a_requests_headers_only_harmless_values_are_kept() -> None:
     """
     kept = [
         ("Accept", "text/event-stream"),
-        ("anthropic-version", "2023-06-01"),
+        ("anthropic-version", "2000-01-01"),
         ("Anthropic-Beta", "a,b"),
         ("content-type", "application/json"),
     ]

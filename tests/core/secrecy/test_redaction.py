@@ -141,7 +141,7 @@ def test_what_is_clean_stays_as_it_is() -> None:
         pytest.param("msg_01XFDUDYJgAACzvnptvVoYEL", id="message-id"),
         pytest.param("toolu_01T1x1fJ34qAmk2tNTrN7Up6", id="tool-id"),
         pytest.param("req_011CSHoEeqs5C35K2UUqR7Fy", id="request-id"),
-        pytest.param("claude-opus-4-5-20251101", id="model"),
+        pytest.param("claude-demo-9-5-20261101", id="model"),
         pytest.param("550e8400-e29b-41d4-a716-446655440000", id="uuid"),
     ],
 )
