@@ -1,4 +1,5 @@
-# Every target makes what it needs; only .venv, test-slow and clients use the network.
+# Every target makes what it needs; the network is used by .venv, test-slow, clients,
+# lock, newest, oldest and pythons, for packages alone.
 # On another interpreter or folder: make PYTHON=python3.13 VENV=/tmp/venv test
 
 PYTHON ?= python3
@@ -6,10 +7,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NOT_SLOW := not slow and not node and not clients
+# For every Python that is promised, and every system.
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := check
 .PHONY: help check lint types test test-slow clients cover demo cassettes docs docs-check \
-	bench format build clean reliability soak fuzz
+	bench format build clean reliability soak fuzz lock newest oldest pythons
 
 check: lint types test docs-check ## All that a change must pass (the default)
 
@@ -43,9 +47,23 @@ soak: $(INSTALLED) ## Ten minutes of mixed load with faults; SOAK_S=60 for less
 
 fuzz: $(INSTALLED) ## A million inputs for the readers of cassettes and streams
 	@$(BIN)/python -c "import atheris" 2>/dev/null \
-		|| $(BIN)/pip install --quiet --group fuzz \
+		|| $(BIN)/pip install --quiet --no-deps -r requirements/fuzz.txt \
 		|| { echo "atheris can't be installed here: it has wheels for Linux only"; exit 1; }
 	$(BIN)/python -m fuzz
+
+newest: $(INSTALLED) ## Run the tests on the newest versions of everything
+	$(BIN)/python scripts/try_versions.py newest
+
+oldest: $(INSTALLED) ## Run the tests on the lowest versions that are promised
+	$(BIN)/python scripts/try_versions.py oldest
+
+pythons: $(INSTALLED) ## Run the tests on each promised Python that is here
+	$(BIN)/python scripts/try_versions.py pythons
+
+lock: $(INSTALLED) ## Take the newest versions into the lock files
+	$(LOCK) pyproject.toml --group dev --output-file requirements/dev.txt
+	$(LOCK) --group fuzz --output-file requirements/fuzz.txt
+	cd tests/e2e/node && npm install --package-lock-only --ignore-scripts @anthropic-ai/sdk@latest
 
 cover: $(INSTALLED) ## Run the tests and say what they leave out
 	$(BIN)/coverage run -m pytest -m "$(NOT_SLOW)"
@@ -75,15 +93,17 @@ build: $(INSTALLED) ## Make the sdist and the wheel in dist/
 	$(BIN)/hatchling build
 
 clean: ## Remove everything that these targets made
-	rm -rf $(VENV) dist .coverage .coverage.* .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs dist .coverage .coverage.* .hypothesis .import_linter_cache
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .fuzz
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "streamtape needs Python 3.11 or later: make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) \
 		|| { echo "No venv: on Debian and Ubuntu, apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/pip install --quiet --editable . --group dev
+	@echo "Installing what requirements/dev.txt names into $(VENV), half a minute or so"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip check --disable-pip-version-check
 	@touch $@

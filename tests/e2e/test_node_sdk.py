@@ -5,6 +5,7 @@ The TypeScript SDK in node: straight, through a recording, and from a replay.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
@@ -18,8 +19,8 @@ from e2e.processes import PATIENCE_S, plain_environment
 from e2e.runs import run_thrice
 
 SDK: Final = "@anthropic-ai/sdk"
-VERSION: Final = "1.12.0"
-PROGRAM: Final = Path(__file__).with_name("use_sdk.mjs")
+PACKAGE: Final = Path(__file__).with_name("node")
+"""The program, and the locked versions of what it needs."""
 
 Use: TypeAlias = Callable[[str, str, str], Any]
 
@@ -40,14 +41,16 @@ def use_sdk(pytestconfig: pytest.Config) -> Use:
     The SDK is installed once and kept in pytest's cache.
     """
     assert pytestconfig.cache is not None
-    folder = pytestconfig.cache.mkdir(f"node-sdk-{VERSION}")
-    if not (folder / "node_modules" / SDK / "package.json").exists():
-        package = {"private": True, "dependencies": {SDK: VERSION}}
-        (folder / "package.json").write_text(json.dumps(package))
-        install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(install, cwd=folder, check=True)
+    lock = (PACKAGE / "package-lock.json").read_bytes()
+    folder = pytestconfig.cache.mkdir(
+        f"node-sdk-{hashlib.sha256(lock).hexdigest()[:8]}"
+    )
     # An import is looked up from where the program lies.
-    program = shutil.copy(PROGRAM, folder)
+    shutil.copytree(PACKAGE, folder, dirs_exist_ok=True)
+    if not (folder / "node_modules" / SDK / "package.json").exists():
+        install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(install, cwd=folder, check=True)
+    program = folder / "use_sdk.mjs"
 
     def use(way: str, base_url: str, prompt: str) -> Any:
         end = subprocess.run(
