@@ -110,6 +110,7 @@ class Environment:
         last_failed.unlink(missing_ok=True)
         command = [str(self.folder / "bin" / "pytest"), "-q", "-n", "auto"]
         command += ["--dist", "worksteal", "-m", NOT_SLOW, "-o", f"cache_dir={cache}"]
+        command += ["--continue-on-collection-errors"]
         # The ids are too many for a command line.
         names = self.folder / "tests.txt"
         names.write_text("\n".join(tests))
@@ -156,9 +157,10 @@ def locked_versions() -> Versions:
 
 def resolved_versions(resolution: str) -> Versions:
     """
-    Return what uv finds for pyproject.toml on this Python and system.
+    Return what uv finds for the tests on this Python and system.
     """
-    command = ("pip", "compile", "--no-header", "--no-annotate", "--group", "dev")
+    # Only what tests need: another tool may ask for more than the lowest of something.
+    command = ("pip", "compile", "--no-header", "--no-annotate", "--group", "test")
     how = ("--resolution", resolution, "--python", sys.executable)
     return dict(_pins(uv(*command, *how, "pyproject.toml")))
 

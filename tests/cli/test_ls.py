@@ -90,11 +90,10 @@ def test_names_are_folded_where_nothing_else_is_left_to_leave_out(
 
     result = run("--cassettes", tmp_path, columns=44)
 
-    assert [line.split() for line in result.stdout.splitlines()] == [
-        ["name", "time", "end"],
-        ["a-name-much-longer-than-th", "510", "ms", "end_turn"],
-        ["at-1a2b3c4d"],
-    ]
+    head, (start, *rest), (end,) = (line.split() for line in result.stdout.splitlines())
+    assert head == ["name", "time", "end"]
+    assert start + end == "a-name-much-longer-than-that-1a2b3c4d"
+    assert rest == ["510", "ms", "end_turn"]
 
 
 def test_a_recording_that_runs_is_told_from_one_that_was_killed(tmp_path: Path) -> None:
