@@ -184,11 +184,18 @@ def find_causes(
     """
     locked = locked_versions()
     rows: list[Row] = []
-    environment.install(locked)
     left = set(failed)
-    if anyway := environment.test(failed).failed:
-        rows.append(Row("none: they fail on the locked versions too", failed=anyway))
-        left -= set(anyway)
+    # What fails whatever the versions are has another cause.
+    again = set(environment.test(failed).failed)
+    environment.install(locked)
+    anyway = set(environment.test(failed).failed)
+    for said, tests in (
+        ("none: they passed when run again", left - again),
+        ("none: they fail on the locked versions too", anyway & again),
+    ):
+        if tests:
+            rows.append(Row(said, failed=sorted(tests)))
+            left -= tests
     for name, version in tried.items():
         if not left:
             break

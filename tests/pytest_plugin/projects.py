@@ -5,6 +5,7 @@ A project whose tests have the plugin, and an API to record from.
 from __future__ import annotations
 
 import os
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Final
@@ -122,6 +123,8 @@ class Project:
         """
         Write Python modules by their names.
         """
+        # Python takes a file of the same length in the same second for the same file.
+        shutil.rmtree(self.path / "__pycache__", ignore_errors=True)
         for name, source in modules.items():
             (self.path / f"{name}.py").write_text(
                 textwrap.dedent(source), encoding="utf-8"
