@@ -239,6 +239,27 @@ def try_versions(which: str) -> bool:
     return run.is_whole and not rows
 
 
+def find_python(version: str) -> str | None:
+    """
+    Return the path of a Python of this machine, or None if it has none such.
+    """
+    environment = plain_environment()
+    # The commands that pyenv puts in the path answer for one of its Pythons only.
+    root = Path(environment.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    pythons = [*map(str, sorted(root.glob("versions/*/bin"))), environment["PATH"]]
+    environment["PATH"] = os.pathsep.join(pythons)
+    command = (UV, "python", "find", "--no-python-downloads", "--no-project")
+    found = subprocess.run(
+        [*command, "--system", version],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or None if found.returncode == 0 else None
+
+
 def try_pythons() -> bool:
     """
     Run the tests on each promised Python that is here; False if any fails.
@@ -248,25 +269,11 @@ def try_pythons() -> bool:
     table = Table("Python", "tests")
     is_good = True
     for version in promised:
-        find = [
-            UV,
-            "--quiet",
-            "python",
-            "find",
-            "--no-python-downloads",
-            "--no-project",
-        ]
-        found = subprocess.run(
-            [*find, "--system", version],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            check=False,
-        )
-        if found.returncode:
+        python = find_python(version)
+        if python is None:
             table.add_row(version, "not tried: this machine does not have it")
             continue
-        environment = Environment(f"python{version}", found.stdout.strip())
+        environment = Environment(f"python{version}", python)
         environment.install_lock()
         run = environment.test()
         is_good &= run.is_whole and not run.failed
