@@ -29,6 +29,7 @@ GROUPS: Final[Mapping[str, Mapping[int, str]]] = {
         16: "The machine sleeps within a stream.",
         17: "More connections than the process may open files.",
         18: "No file can be opened any more when a cassette is to be made.",
+        87: "A run that gets less than an earlier one, or nothing, or is ended.",
     },
     "Cassette input": {
         19: "A cassette is cut at every byte.",

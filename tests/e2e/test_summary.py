@@ -153,6 +153,15 @@ def test_a_request_that_the_upstream_failed_is_counted(tmp_path: Path) -> None:
     assert recording.summary.counts == {"failed": 1}
 
 
+def test_a_request_that_is_refused_is_counted(tmp_path: Path) -> None:
+    """Whoever reads the summary sees that something was asked and not answered."""
+    with streamtape.record(tmp_path, upstream="http://127.0.0.1:9") as recording:
+        answer = ask(recording.base_url, target="/v1/v1/messages", body=b"{}")
+
+    assert answer.status == 404
+    assert recording.summary.counts == {"refused": 1}
+
+
 def test_a_recorder_has_no_unused_cassettes(library: Path) -> None:
     with FakeUpstream() as upstream:
         end = run(

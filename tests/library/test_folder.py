@@ -234,14 +234,39 @@ def test_takes_that_another_process_has_removed_are_not_given(tmp_path: Path) ->
     assert answers(watcher) == ["one"]
 
 
-def test_only_a_complete_answer_counts_as_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("ended", "is_whole"),
+    [
+        (EndReason.COMPLETE, True),
+        (EndReason.UPSTREAM_EOF, True),
+        (EndReason.UPSTREAM_CUT, True),
+        (EndReason.UPSTREAM_RESET, True),
+        (EndReason.UPSTREAM_TIMEOUT, True),
+        (EndReason.CLIENT_GONE, False),
+        (EndReason.SHUTDOWN, False),
+        (EndReason.DISK_ERROR, False),
+    ],
+)
+def test_a_recording_is_whole_that_the_upstream_ended(
+    tmp_path: Path, ended: EndReason, is_whole: bool
+) -> None:
+    """Be that a break: then it is what there was, and not what we have of it."""
     library = Library(tmp_path)
-    assert not library.has_complete(HELLO_KEY)
-    record(library, answer="cut", ended=EndReason.UPSTREAM_CUT)
-    assert not library.has_complete(HELLO_KEY)
-    record(library, answer="whole")
+    assert not library.has_whole(HELLO_KEY)
+    record(library, ended=ended)
 
-    assert library.has_complete(HELLO_KEY)
+    assert library.has_whole(HELLO_KEY) is is_whole
+
+
+def test_a_library_tells_the_key_of_each_cassette(tmp_path: Path) -> None:
+    """Parts and what can't be read have none."""
+    library = Library(tmp_path)
+    hello, bye = record(library), record(library, BYE, folder=tmp_path / "inner")
+    begin(tmp_path)[0].close()
+    (tmp_path / "junk.tape").write_bytes(b"junk")
+    library.refresh()
+
+    assert library.keys() == {hello: HELLO_KEY, bye: BYE_KEY}
 
 
 def test_a_part_without_a_request_is_passed_over_in_silence(

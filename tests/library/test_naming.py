@@ -74,7 +74,7 @@ def test_a_take_that_another_recorder_has_just_made_is_not_replaced(
 
 def test_replacing_keeps_the_name_and_drops_the_earlier_takes(tmp_path: Path) -> None:
     """
-    So that recording again changes files and adds none.
+    So that recording again changes files and adds none; the rest goes with the run.
     """
     earlier = Library(tmp_path)
     for number in range(3):
@@ -85,19 +85,52 @@ def test_replacing_keeps_the_name_and_drops_the_earlier_takes(tmp_path: Path) ->
     path = record(library, answer="new", replace=True)
 
     assert path.name == f"{HELLO_STEM}.tape"
+    assert answers(library) == answers(Library(tmp_path)) == ["new", "old 1", "old 2"]
+    library.end_run(lacking=())
     assert answers(library) == answers(Library(tmp_path)) == ["new"]
     assert names(tmp_path) == sorted([path.name, other.name])
 
 
-def test_only_the_first_recording_of_a_key_replaces(tmp_path: Path) -> None:
+@pytest.mark.case(87)
+def test_a_request_that_lacks_keeps_what_was_not_replaced(tmp_path: Path) -> None:
+    """Whoever got one answer of three keeps two of before."""
+    for number in range(3):
+        record(Library(tmp_path), answer=f"old {number}")
+    library = opened(tmp_path)
+    record(library, answer="new", replace=True)
+
+    library.end_run(lacking={HELLO_KEY})
+
+    assert answers(Library(tmp_path)) == ["new", "old 1", "old 2"]
+
+
+@pytest.mark.case(87)
+def test_the_end_of_a_run_leaves_what_others_have_changed(tmp_path: Path) -> None:
+    """A take that another recorder has replaced since is not of an earlier run."""
+    for number in range(2):
+        record(Library(tmp_path), answer=f"old {number}")
+    ours, theirs = opened(tmp_path), opened(tmp_path)
+    record(ours, answer="ours", replace=True)
+    for answer in ("theirs", "theirs too"):
+        record(theirs, answer=answer, replace=True)
+
+    ours.end_run(lacking=())
+    theirs.end_run(lacking=())
+
+    assert answers(Library(tmp_path)) == ["ours", "theirs", "theirs too"]
+
+
+def test_recordings_take_the_places_of_earlier_takes_in_turn(tmp_path: Path) -> None:
     """
     The same request asked again in the same run is the next take.
     """
-    record(Library(tmp_path), answer="old")
+    for number in range(2):
+        record(Library(tmp_path), answer=f"old {number}")
     library = opened(tmp_path)
 
     for answer in ("one", "two", "three"):
         record(library, answer=answer, replace=True)
+    library.end_run(lacking=())
 
     assert answers(library) == answers(Library(tmp_path)) == ["one", "two", "three"]
 

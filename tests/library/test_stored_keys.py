@@ -76,7 +76,7 @@ def test_a_stored_key_that_is_wrong_answers_nothing(
     assert library.find_takes(OTHER_KEY) is None
     assert library.takes(OTHER_KEY, asked) == []
     assert library.takes(HELLO_KEY, HELLO) == [path]
-    assert not library.has_complete(OTHER_KEY)
+    assert not library.has_whole(OTHER_KEY)
 
 
 def test_a_wrong_key_takes_no_place_from_a_right_one(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Header pairs in the order of the wire; names keep their case, values are text."""
@@ -94,11 +94,27 @@ class EndReason(StrEnum):
     CLIENT_GONE = "client_gone"
     """The client left before the end."""
     SHUTDOWN = "shutdown"
-    """The proxy was stopped before the end."""
+    """The proxy was stopped, or failed, before the end."""
     DISK_ERROR = "disk_error"
     """The rest could not be written; the client got it all the same."""
     TORN = "torn"
     """The file has no ending at all: its writer was killed. Never written."""
+
+    @property
+    def is_by_upstream(self) -> bool:
+        """Whether a recording that ended so is whole: all that the upstream gave."""
+        return self in _BY_UPSTREAM
+
+
+_BY_UPSTREAM: Final = frozenset(
+    {
+        EndReason.COMPLETE,
+        EndReason.UPSTREAM_EOF,
+        EndReason.UPSTREAM_CUT,
+        EndReason.UPSTREAM_RESET,
+        EndReason.UPSTREAM_TIMEOUT,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

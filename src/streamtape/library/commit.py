@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,25 +34,34 @@ def give_next_name(disk: Disk, part: Path, stem: str, last: str | None) -> Path:
     if last is not None:
         last_stem, last_take = stem_and_take(last)
         try:
-            return _give_free_name(disk, part, last_stem, last_take + 1)
+            return _give_free_name(disk, part, part.with_name(last_stem), last_take + 1)
         except OSError as error:
             # Somebody gave the last take a name to which no number can be added.
             if error.errno != errno.ENAMETOOLONG:
                 raise
-    return _give_free_name(disk, part, stem, 1)
+    return _give_free_name(disk, part, part.with_name(stem), 1)
 
 
-def take_places(disk: Disk, part: Path, paths: Sequence[Path]) -> Path:
+def move_to_free(disk: Disk, part: Path, path: Path) -> Path:
     """
-    Give a part the name of the first of some files, and remove the others.
+    Give a cassette the name of a path, or where another has it, that of a next take.
 
     Raises:
-        OSError: The file system refused the name.
+        OSError: The file system refused it.
     """
-    disk.rename(part, paths[0])
-    for path in paths[1:]:
-        _remove(disk, path, f"it stays as a take behind {paths[0].name}")
-    return paths[0]
+    try:
+        rename_to_free(disk, part, path)
+    except FileExistsError:
+        stem, take = stem_and_take(path.name)
+        return _give_free_name(disk, part, path.with_name(stem), take + 1)
+    return path
+
+
+def remove_take(disk: Disk, path: Path) -> None:
+    """
+    Remove a take; where that fails, say so.
+    """
+    _remove(disk, path, "it stays as a further take")
 
 
 def rename_to_free(disk: Disk, part: Path, path: Path) -> None:
@@ -99,10 +107,10 @@ def sync_folder(disk: Disk, path: Path) -> None:
             )
 
 
-def _give_free_name(disk: Disk, part: Path, stem: str, take: int) -> Path:
+def _give_free_name(disk: Disk, part: Path, stem: Path, take: int) -> Path:
     while True:
         suffix = "" if take == 1 else f"-{take}"
-        path = part.with_name(f"{stem}{suffix}{TAPE_SUFFIX}")
+        path = stem.with_name(f"{stem.name}{suffix}{TAPE_SUFFIX}")
         take += 1
         try:
             rename_to_free(disk, part, path)

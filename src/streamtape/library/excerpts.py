@@ -17,6 +17,7 @@ from streamtape.core.format.frames import (
 )
 from streamtape.core.format.records import End, Header
 from streamtape.core.model import Request
+from streamtape.errors import CassetteError
 from streamtape.library.opening import open_regular, translated_errors
 from streamtape.library.reader import CassetteReader
 
@@ -78,3 +79,16 @@ def read_end(path: Path) -> End | None:
             return None
         file.seek(position)
         return find_end(file.read(end_size))
+
+
+def is_whole(path: Path) -> bool:
+    """
+    Whether a recording holds all that the upstream gave, be that a break.
+
+    What a client left, what we ended and what can't be read is not whole.
+    """
+    try:
+        end = read_end(path)
+    except CassetteError:
+        return False
+    return end is not None and end.ending.reason.is_by_upstream

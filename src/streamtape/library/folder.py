@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from streamtape.core.matching.key import request_key
@@ -18,7 +18,7 @@ from streamtape.core.model import Request
 from streamtape.errors import CassetteError
 from streamtape.library.commit import sync_folder
 from streamtape.library.entries import TAPE_SUFFIX, Entry, entry_of, walk
-from streamtape.library.excerpts import read_end, read_request
+from streamtape.library.excerpts import is_whole, read_request
 from streamtape.library.files import Known
 from streamtape.library.index import Index
 from streamtape.library.keys import KeySource
@@ -124,14 +124,22 @@ class Library:
             whole = [file.path for file in files if not file.is_part]
             return whole or [file.path for file in files if not is_locked(file.path)]
 
-    def has_complete(self, key: str) -> bool:
+    def has_whole(self, key: str) -> bool:
         """
-        Whether some take of a request is a complete answer.
+        Whether some take of a request is whole, as :func:`is_whole` has it.
         """
         with contextlib.suppress(CassetteError):
             paths = self.takes(key)
-            return any(_is_complete(path) for path in paths)
+            return any(is_whole(path) for path in paths)
         return False
+
+    def keys(self) -> dict[Path, str]:
+        """
+        Return the key of each cassette at the last look; what can't be read has none.
+        """
+        with self._lock:
+            files = list(self._index.files())
+        return {file.path: file.key for file in files if file.key and not file.is_part}
 
     def known(self) -> list[Known]:
         """
@@ -169,21 +177,33 @@ class Library:
         """
         Let what was recorded until now be of an earlier run, for :meth:`commit`.
 
-        Refresh the library behind it, before the next recording.
+        End the run before it, and refresh the library after it.
         """
         with self._lock:
             self._naming.begin_run()
+
+    def end_run(self, lacking: Collection[str]) -> None:
+        """
+        Remove the takes of earlier runs in whose place this run has recorded others.
+
+        Args:
+            lacking: Keys of requests that were not all recorded whole; of those
+                nothing is removed.
+        """
+        with self._lock:
+            self._naming.end_run(lacking)
 
     def commit(self, writer: CassetteWriter, key: str, *, replace: bool) -> Path | None:
         """
         Give a whole recording its name and return its path, or None if the disk failed.
 
-        Blocks for the disk. Without `replace`, and for every further recording of
-        a key, it becomes the next take; no file is ever overwritten.
+        Blocks for the disk. Without `replace`, and where there is nothing to replace,
+        it becomes the next take, and no file is overwritten.
 
         Args:
-            replace: Let the first recording of a key in a run take the place of all
-                takes in its folder that were there when the run began.
+            replace: Let the n-th recording of a key in a run take the place of the
+                n-th take in its folder that was there when the run began. Those for
+                which there is none stay until :meth:`end_run`.
         """
         # Others may look up takes in the meantime: the lock waits for no disk.
         writer.sync()
@@ -200,11 +220,3 @@ class Library:
         if path is not None:
             sync_folder(writer.disk, path)
         return path
-
-
-def _is_complete(path: Path) -> bool:
-    try:
-        end = read_end(path)
-    except CassetteError:
-        return False
-    return end is not None and end.ending.is_complete

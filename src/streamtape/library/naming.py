@@ -1,13 +1,15 @@
 """
-Which name a recording gets: that of a next take, or of the takes that it replaces.
+Which name a recording gets: that of a next take, or of the take that it replaces.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
-from streamtape.library.commit import give_next_name, take_places
+from streamtape.library.commit import give_next_name, remove_take
+from streamtape.library.disk import current_disk
 from streamtape.library.files import File
 from streamtape.library.index import Index
 from streamtape.library.writer import CassetteWriter
@@ -25,14 +27,32 @@ class Naming:
 
     def __init__(self, index: Index) -> None:
         self._index = index
-        self._recorded_keys: set[str] = set()
+        self._earlier: dict[str, list[File]] = {}
+        """
+        Takes of earlier runs that still have their place, by each key that this run
+        has recorded. What got nothing in its place is never taken away.
+        """
 
     def begin_run(self) -> None:
         """
         Let all that is there at the next look everywhere be of an earlier run.
         """
-        self._recorded_keys.clear()
+        self._earlier.clear()
         self._index.begin_run()
+
+    def end_run(self, lacking: Collection[str]) -> None:
+        """
+        Remove what earlier runs have left of the keys that this run has recorded.
+
+        Args:
+            lacking: As for :meth:`~streamtape.library.folder.Library.end_run`.
+        """
+        for key, files in self._earlier.items():
+            for file in files if key not in lacking else ():
+                if _is_unchanged(file):
+                    remove_take(current_disk(), file.path)
+                    self._index.forget(file)
+        self._earlier.clear()
 
     def give(
         self, writer: CassetteWriter, part: Path, key: str, *, replace: bool
@@ -45,17 +65,14 @@ class Naming:
             replace: As for :meth:`~streamtape.library.folder.Library.commit`.
         """
         takes = self._takes_in(writer.folder, key)
-        earlier: list[File] = []
-        if replace and key not in self._recorded_keys:
-            # What another recorder has changed since is of this run.
-            earlier = [
-                file
-                for file in takes
-                if file.is_earlier and file.stamp == file.read_stamp()
-            ]
+        earlier = self._earlier.setdefault(key, list(takes) if replace else [])
+        while earlier and not _is_unchanged(earlier[0]):
+            earlier.pop(0)
         try:
-            if earlier:
-                path = take_places(writer.disk, part, [file.path for file in earlier])
+            if replace and earlier:
+                path = earlier[0].path
+                writer.disk.rename(part, path)
+                earlier.pop(0)
             else:
                 last = takes[-1].name if takes else None
                 path = give_next_name(writer.disk, part, writer.stem, last)
@@ -63,9 +80,6 @@ class Naming:
             log.error("%s: can't be given its name: %s", part, error.strerror or error)
             return None
         writer.path = None
-        self._recorded_keys.add(key)
-        for file in earlier:
-            self._index.forget(file)
         self._index.add(path, key)
         return path
 
@@ -75,3 +89,10 @@ class Naming:
             for file in self._index.takes(key)
             if file.folder.path == str(folder) and not file.is_part
         ]
+
+
+def _is_unchanged(file: File) -> bool:
+    """
+    Whether a file is of an earlier run; what another recorder has changed is of this.
+    """
+    return file.is_earlier and file.stamp == file.read_stamp()

@@ -75,10 +75,11 @@ def read_question(asked: Asked, *, limit_bytes: int) -> Question:
     seen = None
     if asked.policy.mode is not RecordMode.PASSTHROUGH:
         seen = matched(clean, rules)
+    key = "" if seen is None else seen.key
     return Question(
         clean=clean,
         seen=seen,
-        key="" if seen is None else seen.key,
+        key=key,
         has_default_rules=rules == DEFAULT_RULES,
-        exchange=asked.scope.tally.begin(clean),
+        exchange=asked.scope.tally.begin(clean, key),
     )

@@ -13,11 +13,9 @@ from aiohttp import web
 from streamtape.core.matching.retries import without_retries
 from streamtape.core.modes import Action, decide
 from streamtape.errors import (
-    CassetteError,
     CassetteNotFoundError,
     MissError,
     UpstreamError,
-    UsageError,
 )
 from streamtape.server.answering.forwards import Forwards
 from streamtape.server.answering.hits import Hits
@@ -78,7 +76,11 @@ class Exchanges:
                     return await self._answer(asked, question, arrived_ns)
                 # It was taken away, replaced or given its name behind our look.
             return await self._refuse(asked, question)
-        except (CassetteError, UsageError):
+        except (MissError, UpstreamError, ConnectionError):
+            # These are counted, or nobody is there for an answer any more.
+            raise
+        except Exception:
+            # A defect of ours too: nothing may look as if it had not been asked.
             asked.scope.tally.count("error")
             raise
 
@@ -113,9 +115,11 @@ class Exchanges:
 
     def close(self) -> None:
         """
-        Wait until all is on the disk. Blocks.
+        Wait until all is on the disk, and end the run. Blocks.
         """
         self._commits.close()
+        for scope in self.scopes.all():
+            scope.end()
 
     async def _answer(
         self, asked: Asked, question: Question, arrived_ns: int

@@ -134,9 +134,6 @@ class Face:
             return await self._own_page(request.method, page, scope)
         if request.method == "HEAD":
             return web.Response(headers={TOLD: "local"})
-        hint = explain_base_url(path)
-        if hint is not None:
-            raise RefusedRequestError(hint, status=404, error_type="not_found_error")
         return None
 
     async def _own_page(self, method: str, page: str, scope: str) -> web.Response:
@@ -166,12 +163,22 @@ class Face:
         self, request: web.BaseRequest, prefix: str, name: str, target: str
     ) -> Asked:
         scope = self._exchanges.scopes.get(name)
-        policy = self._policy_of(request, scope.policy)
-        body = await read_body(
-            request,
-            limit_bytes=self._config.body_limit_bytes,
-            stall_s=self._config.body_stall_ns / 1e9,
-        )
+        try:
+            hint = explain_base_url(target.partition("?")[0])
+            if hint is not None:
+                raise RefusedRequestError(
+                    hint, status=404, error_type="not_found_error"
+                )
+            policy = self._policy_of(request, scope.policy)
+            body = await read_body(
+                request,
+                limit_bytes=self._config.body_limit_bytes,
+                stall_s=self._config.body_stall_ns / 1e9,
+            )
+        except BaseException:
+            # Also a client that left before it had asked.
+            scope.tally.count("refused")
+            raise
         return Asked(
             request=Request(
                 method=request.method,

@@ -54,7 +54,7 @@ class Defect(Recording):
 @pytest.mark.parametrize(
     ("takes", "reason"),
     [
-        pytest.param(False, EndReason.UPSTREAM_CUT, id="a-chunk"),
+        pytest.param(False, EndReason.SHUTDOWN, id="a-chunk"),
         pytest.param(True, EndReason.SHUTDOWN, id="the-end"),
     ],
 )

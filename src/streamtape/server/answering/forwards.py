@@ -81,7 +81,10 @@ class Forwards:
         Raises:
             UpstreamError: The upstream gave no answer.
         """
-        tape = _new_tape(asked, question) if is_recorded else None
+        tape = None
+        if is_recorded:
+            tape = _new_tape(asked, question)
+            asked.scope.tally.begin_recording(question.key)
         upstream = self._upstreams.get(asked.policy)
         start_ns = self._clock.now_ns()
         source = await upstream.send(asked.request)

@@ -102,6 +102,8 @@ class Relay:
             self._end_tape(await self._carry_alone(idle_limit_ns))
             raise
         except BaseException:
+            # No ending of the answer's: the recording stays a part.
+            self.reason = EndReason.SHUTDOWN
             # Else an answer that says what went wrong would follow within this one.
             if self._outlet.response.prepared:
                 self._outlet.abort()
@@ -167,7 +169,7 @@ class Relay:
         self._batch.flush()
         if self._failure is not None:
             name = type(self._failure).__name__
-            return EndReason.UPSTREAM_CUT, f"a defect of streamtape itself: {name}"
+            return EndReason.SHUTDOWN, f"a defect of streamtape itself: {name}"
         if self._is_stopping:
             return EndReason.SHUTDOWN, "the proxy was stopped"
         return reason_of(tee.error), _detail(tee.error)

@@ -61,7 +61,8 @@ class Upstream:
         except TimeoutError as error:
             message = f"{self._origin} did not answer in {self._idle_limit_s:g} s"
             raise UpstreamTimeoutError(message) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
+            # Of the last kind is what blocks the network in tests.
             message = f"{self._origin} can't be used as upstream: {_explain(error)}"
             raise UpstreamUnreachableError(message) from error
 

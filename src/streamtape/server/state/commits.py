@@ -129,7 +129,7 @@ def _commit(ended: Ended) -> None:
 
 def _give_name(ended: Ended) -> None:
     library, writer = ended.scope.library, ended.writer
-    if ended.reason is EndReason.CLIENT_GONE and library.has_complete(ended.key):
+    if not ended.reason.is_by_upstream and library.has_whole(ended.key):
         # Whoever stops an app by Ctrl-C wants to keep what there was.
         ended.scope.tally.recount("recorded", "unfinished")
         _leave(ended)
@@ -143,6 +143,8 @@ def _give_name(ended: Ended) -> None:
         )
     elif path := library.commit(writer, ended.key, replace=ended.replaces):
         ended.scope.tally.used.add(path)
+        if ended.reason.is_by_upstream:
+            ended.scope.tally.end_recording(ended.key)
         ended.exchange.path = path
         ended.tell("recorded", ended.scope.name_of(path))
     else:

@@ -49,11 +49,19 @@ class Scope:
     def reset(self) -> None:
         """
         Begin a new run: with the first take of every request, and with the folder as
-        it is now.
+        it is now. Blocks.
         """
+        self.end()
         self.takes.reset()
+        self.tally.begin_run()
         self.library.begin_run()
         self.is_open = False
+
+    def end(self) -> None:
+        """
+        End a run: takes of earlier ones go whose requests were recorded whole. Blocks.
+        """
+        self.library.end_run(self.tally.lacking)
 
     def name_of(self, path: Path) -> str:
         """

@@ -47,7 +47,8 @@ class Summary:
     """
     How many requests met which fate: ``replayed``, ``recorded``, ``forwarded``,
     ``miss``; and what went wrong: ``failed`` (no answer of the upstream), ``error``
-    (no answer of ours: a damaged cassette, a rule that takes too long),
+    (no answer of ours: a damaged cassette, a rule that takes too long), ``refused``
+    (a request that can't be taken: too long, broken off, a header that can't be),
     ``unfinished`` (broken off by us), ``lost`` (the disk failed).
     """
     misses: tuple[MissReport, ...] = ()

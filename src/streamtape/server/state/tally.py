@@ -25,6 +25,8 @@ class Exchange:
 
     request: Request
     """Redacted."""
+    key: str
+    """The match key; empty where nothing is looked for."""
     told: str = "open"
     """Its fate, as in the counts; ``open`` until that is known."""
     path: Path | None = None
@@ -49,6 +51,7 @@ class Tally:
         """All requests in the order in which they came; None to keep none."""
         self.misses: dict[str, MissReport] = {}
         """The first reports, by key."""
+        self._lacking: Counter[str] = Counter()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -58,11 +61,42 @@ class Tally:
         with self._lock:
             return dict(+self._counts)
 
-    def begin(self, request: Request) -> Exchange:
+    @property
+    def lacking(self) -> set[str]:
+        """
+        The keys of requests that were to be recorded in this run and are not, or whose
+        recordings are not whole.
+        """
+        with self._lock:
+            return set(+self._lacking)
+
+    def begin_run(self) -> None:
+        """
+        Let what was to be recorded until now be of an earlier run.
+        """
+        with self._lock:
+            self._lacking.clear()
+
+    def begin_recording(self, key: str) -> None:
+        """
+        Count a request as one that is to be recorded.
+        """
+        with self._lock:
+            self._lacking[key] += 1
+
+    def end_recording(self, key: str) -> None:
+        """
+        Count one of those as recorded whole.
+        """
+        with self._lock:
+            # It may have begun in the run before this one, and then there is none.
+            self._lacking -= Counter([key])
+
+    def begin(self, request: Request, key: str) -> Exchange:
         """
         Take a request into the log, if there is one.
         """
-        exchange = Exchange(request=request)
+        exchange = Exchange(request=request, key=key)
         if self.log is not None:
             self.log.append(exchange)
         return exchange
