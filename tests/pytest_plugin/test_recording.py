@@ -131,16 +131,6 @@ def test_what_is_no_cassette_stays_in_the_folder(project: Project) -> None:
     assert project.leftovers() == []
 
 
-def test_all_takes_away_the_folder_of_a_test_that_asks_nothing_any_more(
-    project: Project,
-) -> None:
-    project.write(test_asks=_asks("one"))
-    project.record()
-    project.write(test_asks=_asks())
-    project.record()
-    assert project.tapes() == {}
-
-
 def test_new_episodes_keep_what_there_is_and_add_what_is_new(project: Project) -> None:
     project.write(test_asks=_asks("one"))
     project.record()
@@ -230,19 +220,6 @@ def test_one_test_records_its_part_of_a_shared_folder(project: Project) -> None:
     project.run().assert_outcomes(passed=2)
 
 
-def test_an_api_that_cant_be_reached_leaves_the_old_cassettes(
-    project: Project,
-) -> None:
-    project.write(test_chat=HELLO)
-    project.record()
-    before = project.tapes()
-    project.upstream.stop()
-    result = project.run("--streamtape-record", "--streamtape-report")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["MISS *test_hello  (1 failed)"])
-    assert project.tapes() == before
-
-
 def test_an_answer_that_outlives_its_test_leaves_no_half_folder(
     project: Project,
 ) -> None:
@@ -267,7 +244,7 @@ def test_an_answer_that_outlives_its_test_leaves_no_half_folder(
 
                 def ask():
                     try:
-                        wire.ask("slowly" + 100 * " and slowly")
+                        wire.ask("slowly" + 400 * " and slowly")
                     except Exception:
                         pass
 
@@ -354,17 +331,3 @@ def test_ctrl_c_in_the_middle_leaves_every_folder_whole(
     }
     assert project.folders() == ["test_stopped/test_first", *([second] * earlier)]
     assert "test_second: the test failed, so what it recorded was left in" in rest
-
-
-def test_what_a_killed_run_left_is_cleared_away_by_the_next(project: Project) -> None:
-    project.write(test_chat=HELLO)
-    project.record()
-    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
-        ended.wait()
-    module = project.path / "cassettes/test_chat"
-    (module / "test_hello").rename(module / f".test_hello.{ended.pid}.old")
-    (module / f".test_hello.{ended.pid}.recording").mkdir()
-    project.run("--streamtape-mode=new_episodes").assert_outcomes(passed=1)
-    assert project.upstream.requests == []
-    assert project.leftovers() == []
-    assert project.folders() == ["test_chat/test_hello"]

@@ -4,7 +4,7 @@ One run of pytest in one process: its server, its tests and what to tell of them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,13 @@ import pytest
 from streamtape.pytest_plugin.naming import folder_of, name_in_module
 from streamtape.pytest_plugin.options import Asked, Unused, find_unused, usage_errors
 from streamtape.pytest_plugin.orphans import find_orphans
-from streamtape.pytest_plugin.running import Worker
+from streamtape.pytest_plugin.running import Served, Worker
 from streamtape.pytest_plugin.tape import Tape
 from streamtape.pytest_plugin.verdicts import Verdict, summary_lines
 
 _BROKEN: Final = {
     "error": "can't be answered, because of a damaged cassette or a slow rule",
+    "refused": "can't be taken: too long, broken off, or not for an API",
     "lost": "can't be replayed, because the answer could not be written",
 }
 """Fates that are as bad as a miss."""
@@ -32,8 +33,7 @@ class _Test:
     A test that has the fixture, while it runs.
     """
 
-    tape: Tape
-    look: Callable[[], Verdict]
+    served: Served
     has_passed: bool = False
     verdict: Verdict | None = None
     told: Sequence[str] = ()
@@ -81,20 +81,27 @@ class Run:
         def keep() -> Path:
             return temporary.mktemp("streamtape") / folder.name
 
+        late: list[str] = []
+
+        def is_good() -> bool:
+            # Something may have been asked since the report; nothing is replaced yet.
+            late.extend(each for each in _findings(test) if each not in test.told)
+            return test.has_passed and not late
+
         with worker.tape(
             item.nodeid,
             asked,
             folder,
-            has_passed=lambda: test.has_passed,
+            is_good=is_good,
             keep=keep,
             tell=lambda note: self._notes.append(f"{item.nodeid}: {note}"),
-        ) as (tape, look):
-            test = item.stash[_TEST] = _Test(tape=tape, look=look)
-            yield tape
-            test.verdict = look()
+        ) as served:
+            test = item.stash[_TEST] = _Test(served=served)
+            yield served.tape
+            test.verdict = served.look()
         item.user_properties.extend(test.verdict.properties())
-        if untold := [each for each in _unanswered(tape) if each not in test.told]:
-            pytest.fail("\n\n".join(untold), pytrace=False)
+        if late:
+            pytest.fail("\n\n".join(late), pytrace=False)
 
     def judge(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """
@@ -112,7 +119,8 @@ class Run:
             del item.stash[_TEST]
 
     def _judge_call(self, test: _Test, report: pytest.TestReport) -> None:
-        test.told = found = _unanswered(test.tape)
+        test.has_passed = report.passed
+        test.told = found = _findings(test)
         if report.passed and not found:
             found = self._unused(test)
         # An expected failure may be just this; a skip because of it hides it.
@@ -127,7 +135,7 @@ class Run:
     def _unused(self, test: _Test) -> list[str]:
         if find_unused(self._config) is not Unused.FAIL:
             return []
-        unused = test.look().unused
+        unused = test.served.look().unused
         return [f"nobody asked for {', '.join(unused)}"] if unused else []
 
     def find_orphans(self, items: list[pytest.Item]) -> None:
@@ -207,14 +215,17 @@ def _without_ours(
     return [each for each in properties if not each[0].startswith("streamtape")]
 
 
-def _unanswered(tape: Tape) -> list[str]:
+def _findings(test: _Test) -> list[str]:
     """
-    Say for what requests a test has to fail, whatever it made of the answers.
+    Say for what a test has to fail, whatever it made of the answers.
     """
+    tape = test.served.tape
     found = [str(miss) for miss in tape.misses]
     counts = tape.tally.counts
     for told, why in _BROKEN.items():
         if count := counts.get(told):
             requests = "1 request" if count == 1 else f"{count} requests"
             found.append(f"{requests} {why}; the log says more")
+    if test.has_passed:
+        found += test.served.find()
     return found

@@ -9,13 +9,14 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import RecordMode
+from streamtape.pytest_plugin.keeping import Keeping
 from streamtape.pytest_plugin.options import Asked, usage_errors
 from streamtape.pytest_plugin.staging import Staging, begin_staging
 from streamtape.pytest_plugin.tape import Tape
@@ -28,6 +29,19 @@ from streamtape.server.state.summary import saved_by
 from streamtape.settings import resolve
 
 _WRITING = frozenset({RecordMode.ALL, RecordMode.NEW_EPISODES, RecordMode.ONCE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """
+    A test that is served, while it runs.
+    """
+
+    tape: Tape
+    look: Callable[[], Verdict]
+    """Says what became of its requests until now."""
+    find: Callable[[], list[str]]
+    """Says what was not recorded as it should be, which fails the test."""
 
 
 class Worker:
@@ -82,47 +96,61 @@ class Worker:
         asked: Asked,
         folder: Path,
         *,
-        has_passed: Callable[[], bool],
+        is_good: Callable[[], bool],
         keep: Callable[[], Path],
         tell: Callable[[str], None],
-    ) -> Iterator[tuple[Tape, Callable[[], Verdict]]]:
+    ) -> Iterator[Served]:
         """
-        Serve one test, and put what it recorded into its folder if it has passed.
+        Serve one test, and put what it recorded into its folder if all is well.
 
         Args:
             test: The id of the test.
             folder: Of its cassettes.
-            has_passed: Whether the test has passed; asked at the end.
+            is_good: Whether the test has passed and nothing was found against it;
+                asked at the end, when nothing can be asked any more.
             keep: Makes a place for what a test recorded that has failed.
             tell: Says something at the end of the run.
         """
         with usage_errors():
             policy = self.policy(asked.settings)
         staging = None
+        is_shared = asked.cassettes is not None
         if policy.mode in _WRITING:
-            is_shared = asked.cassettes is not None
             if is_shared:
                 _refuse_to_share(folder)
-            keeps_old = policy.mode is not RecordMode.ALL
+            keeps_old = policy.mode is not RecordMode.ALL or is_shared
             with usage_errors():
-                staging = begin_staging(
-                    folder, keeps_old=keeps_old, is_shared=is_shared
-                )
+                staging = begin_staging(folder, keeps_old=keeps_old)
         name = f"test-{next(self._numbers)}"
         self._names[name] = test
         scopes = self._server.scopes
         scope = scopes.begin(name, staging.path if staging else folder, policy)
         scope.recorder = f"pytest --streamtape-mode new_episodes {shlex.quote(test)}"
         tape = Tape(self._server, scope, name, folder)
+        keeping = None
+        if staging is not None:
+            keeping = Keeping(scope, staging, is_shared=is_shared)
+
+        def find() -> list[str]:
+            if keeping is None:
+                return []
+            tape.settle()
+            return keeping.findings()
+
         try:
-            yield tape, lambda: self._verdict(tape, is_own=asked.cassettes is None)
+            yield Served(
+                tape=tape,
+                look=lambda: self._verdict(tape, is_own=not is_shared),
+                find=find,
+            )
         finally:
             tape.settle()
             scopes.end(name, f"{test} has ended, and asks nothing any more")
             # What came in between is on its way to a cassette too.
             self._server.settle()
-            if staging is not None:
-                _finish(staging, has_passed=has_passed(), keep=keep, tell=tell)
+            is_whole = is_good()
+            if staging is not None and keeping is not None:
+                _finish(keeping, staging, is_good=is_whole, keep=keep, tell=tell)
 
     def _verdict(self, tape: Tape, *, is_own: bool) -> Verdict:
         tape.settle()
@@ -160,18 +188,23 @@ def _refuse_to_share(folder: Path) -> None:
 
 
 def _finish(
+    keeping: Keeping,
     staging: Staging,
     *,
-    has_passed: bool,
+    is_good: bool,
     keep: Callable[[], Path],
     tell: Callable[[str], None],
 ) -> None:
-    try:
-        if has_passed:
-            staging.publish()
-        elif staging.has_new:
-            target = keep()
-            staging.move(target)
-            tell(f"the test failed, so what it recorded was left in {target}")
-    finally:
-        staging.discard()
+    failure = ""
+    if is_good:
+        try:
+            keeping.publish()
+        except OSError as error:
+            failure = f"{staging.folder}: can't be written to: {error.strerror}"
+    if staging.new and (failure or not is_good):
+        target = keep()
+        staging.move(target)
+        tell(f"the test failed, so what it recorded was left in {target}")
+    staging.discard()
+    if failure:
+        pytest.fail(f"streamtape: {failure}", pytrace=False)

@@ -52,6 +52,7 @@ class Verdict:
             ("miss", Fate.MISS),
             ("error", Fate.MISS),
             ("failed", Fate.MISS),
+            ("refused", Fate.MISS),
             ("forwarded", Fate.LIVE),
             ("recorded", Fate.RECORDED),
             ("replayed", Fate.HIT),
@@ -118,13 +119,16 @@ def summary_lines(
         yield f"{said}; saved {tokens:,} tokens and {saved_s:,.1f} s"
     for name, verdict in verdicts.items():
         if verdict.unused:
-            yield f"unused by {name}: {_some(verdict.unused)}"
+            yield f"unused by {name}: {some(verdict.unused)}"
     gone = sorted(orphans)
     if gone:
-        yield f"no test of these folders is there any more: {_some(gone)}"
+        yield f"no test of these folders is there any more: {some(gone)}"
 
 
-def _some(names: Iterable[str]) -> str:
+def some(names: Iterable[str]) -> str:
+    """
+    Return the first names, and how many more there are.
+    """
     listed = list(names)
     more = len(listed) - _NAMED
     return ", ".join(listed[:_NAMED]) + (f" and {more} more" if more > 0 else "")
