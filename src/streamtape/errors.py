@@ -19,6 +19,7 @@ Every exception that streamtape raises on purpose, split by whose fault it is.
 
     * :exc:`UpstreamUnreachableError`
     * :exc:`UpstreamTimeoutError`
+    * :exc:`UpstreamIsStreamtapeError`
 
   * :exc:`UsageError`: flags, folders and ports
 
@@ -141,6 +142,17 @@ class UpstreamTimeoutError(UpstreamError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=504, error_type="timeout_error")
+
+
+class UpstreamIsStreamtapeError(UpstreamError):
+    """
+    The upstream is a streamtape, whose answers are not those of the API.
+
+    424, as for a miss: asking again can't help, and no client takes it for the API's.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=424, error_type="invalid_request_error")
 
 
 class UsageError(StreamtapeError):

@@ -139,6 +139,7 @@ def test_without_files_it_says_so(folder: Path) -> None:
         "https://me:hunter2@api.example",
         "https://api.example/?key=hunter2",
         "https://api.example/#hunter2",
+        "http://127.0.0.1:9/_streamtape/as/hunter2",
         "hunter2@",
     ],
 )
@@ -147,6 +148,7 @@ def test_what_may_be_a_password_is_never_shown(url: str) -> None:
         run("--upstream", url),
         run("--json", "--upstream", url),
         run(env={"STREAMTAPE_UPSTREAM": url}),
+        run(env={"ANTHROPIC_BASE_URL": url}),
     ):
         assert "hunter2" not in shown.output
         assert "(not shown: it may hold a password)" in shown.output

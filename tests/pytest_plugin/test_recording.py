@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import streamtape
 from e2e.processes import usual_signals
 from pytest_plugin.projects import HELLO, Project, besides
 
@@ -65,6 +66,117 @@ def test_a_test_that_fails_keeps_its_old_cassettes_and_says_where_the_new_ones_a
     assert line.startswith("test_asks.py::test_asks: the test failed, so what it")
     kept = Path(line.rpartition("was left in ")[2])
     assert [tape.name.partition("-")[0] for tape in kept.iterdir()] == ["two"]
+
+
+_SWALLOWS = """
+import pytest
+from wire import ask
+
+{fixture}
+@pytest.mark.streamtape{mark}
+def test_asks():
+    ask({prompt!r})
+"""
+
+
+@pytest.mark.parametrize("prompt", ["one", "two"], ids=["hit", "miss"])
+@pytest.mark.parametrize(
+    "option", ["record", "mode=new_episodes", "mode=once", "mode=passthrough"]
+)
+def test_an_exported_replay_is_not_recorded_again(
+    project: Project, option: str, prompt: str
+) -> None:
+    """The test fails, whatever it made of the error, and its cassettes stay."""
+    project.write(test_asks=_asks("one", "three"))
+    project.record()
+    before = project.tapes()
+    tapes = project.path / "cassettes" / "test_asks" / "test_asks"
+    other = project.path / "other"
+    with streamtape.replay(tapes, speed="instant") as replay:
+        project.setenv("ANTHROPIC_BASE_URL", replay.base_url)
+        project.ini("streamtape_dir = other" if option != "record" else "")
+        project.write(test_asks=_SWALLOWS.format(fixture="", mark="", prompt=prompt))
+
+        result = project.run(f"--streamtape-{option}")
+
+    result.assert_outcomes(failed=1)
+    (line,) = (each for each in result.outlines if each.startswith("the upstream "))
+    assert line.startswith(
+        f"the upstream {replay.base_url} (from ANTHROPIC_BASE_URL) is a streamtape"
+    )
+    assert "unset ANTHROPIC_BASE_URL" in line
+    assert project.tapes() == before
+    assert project.leftovers() == []
+    assert not [path for path in other.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("where", "source"),
+    [
+        ("ini", "streamtape_upstream"),
+        ("fixture", "the fixture streamtape_config"),
+        ("mark", "@pytest.mark.streamtape"),
+        ("variable", "STREAMTAPE_UPSTREAM"),
+        ("file", "pyproject.toml"),
+    ],
+)
+def test_a_streamtape_upstream_is_told_with_the_place_that_names_it(
+    project: Project, where: str, source: str, tmp_path: Path
+) -> None:
+    """Every place where an upstream can be set, each with its own name."""
+    fixture = mark = ""
+    (tmp_path / "empty").mkdir()
+    with streamtape.replay(tmp_path / "empty") as replay:
+        url = replay.base_url
+        match where:
+            case "ini":
+                project.ini(f"streamtape_upstream = {url}")
+            case "fixture":
+                head = "@pytest.fixture\ndef streamtape_config():\n"
+                fixture = f"{head}    return {{'upstream': {url!r}}}"
+            case "mark":
+                mark = f"(upstream={url!r})"
+            case "variable":
+                project.setenv("STREAMTAPE_UPSTREAM", url)
+            case "file":
+                table = f'[tool.streamtape]\nupstream = "{url}"\n'
+                (project.path / "pyproject.toml").write_text(table, encoding="utf-8")
+        project.write(
+            test_asks=_SWALLOWS.format(fixture=fixture, mark=mark, prompt="one")
+        )
+        result = project.run("--streamtape-record")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"the upstream {url} (from {source}) is a *"])
+
+
+def test_a_fixture_may_name_the_upstream_of_one_test(project: Project) -> None:
+    """What SDKs read counts when a test begins, not when the first one began."""
+    api = project.upstream.url
+    project.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    project.write(
+        test_asks=f"""
+        import pytest
+        from wire import ask
+
+        @pytest.mark.streamtape
+        def test_first():
+            assert ask("one")[0] == 502
+
+        @pytest.fixture
+        def own_api(monkeypatch):
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", {api!r})
+
+        @pytest.fixture
+        def tape(own_api, streamtape):
+            return streamtape
+
+        def test_second(tape):
+            assert ask("two", tape.base_url)[0] == 200
+        """
+    )
+    project.run("--streamtape-record").assert_outcomes(passed=2)
+    assert project.folders() == ["test_asks/test_second"]
 
 
 def test_a_test_that_fails_without_having_recorded_leaves_nothing(

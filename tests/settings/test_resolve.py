@@ -160,6 +160,29 @@ def test_for_each_name_the_strongest_place_counts(
         assert plain[name] == expected
 
 
+@pytest.mark.parametrize(
+    ("table", "upstream", "source"),
+    [
+        ("", "https://sdk.example", "ANTHROPIC_BASE_URL"),
+        (
+            '[tool.streamtape]\nupstream = "https://file.example"',
+            "https://file.example",
+            "pyproject.toml",
+        ),
+    ],
+    ids=["alone", "with-a-file"],
+)
+def test_the_variable_of_sdks_is_the_weakest_that_names_the_upstream(
+    table: str, upstream: str, source: str, tmp_path: Path
+) -> None:
+    """A project that names its upstream means it, whatever a shell has exported."""
+    environ = {"ANTHROPIC_BASE_URL": "https://sdk.example"}
+
+    settings = resolve_in(tmp_path, environ=environ, pyproject=table)
+
+    assert (settings.upstream, settings.sources["upstream"]) == (upstream, source)
+
+
 def test_flags_are_told_as_flags(tmp_path: Path) -> None:
     settings = resolve({"max_gap": "2"}, environ={}, folder=tmp_path, are_flags=True)
 

@@ -37,7 +37,7 @@ _LOST: Final = 3
 """Status of a run that recorded less than it served."""
 
 _NO_UPSTREAM: Final = 4
-"""Status of a run in which the upstream answered nothing."""
+"""Status of a run in which the upstream answered nothing that is the API's."""
 
 _CHILD_PATIENCE_S: Final = 8.0
 """
@@ -93,6 +93,8 @@ def _status_of(summary: Summary) -> int:
     counts = summary.counts
     if counts.get("lost"):
         return _LOST
+    if summary.failures:
+        return _NO_UPSTREAM
     # A client asks again after a failure, so one that was made good is none.
     answered = counts.get("recorded", 0) + counts.get("forwarded", 0)
     return _NO_UPSTREAM if counts.get("failed") and not answered else 0

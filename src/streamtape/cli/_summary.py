@@ -98,6 +98,8 @@ def print_summary(summary: Summary, finish: Finish) -> None:
         log.info("%s", line)
     for report in summary.misses:
         log.info("Missed: %s", report)
+    for failure in summary.failures:
+        log.error("%s", failure)
     for finding in finish.findings(summary):
         log.error("%s", finding)
     if finish.is_json:

@@ -20,6 +20,7 @@ from streamtape.cli._render import (
     print_line,
     print_table,
 )
+from streamtape.server.environment import OWN_PATH
 from streamtape.settings.table import SETTINGS
 
 if TYPE_CHECKING:
@@ -75,9 +76,10 @@ def _told(settings: ScopeSettings) -> dict[str, dict[str, Any]]:
 
 
 def _safe(url: str | None) -> str | None:
-    # A user name, a password or a key can stand in these parts alone, and a server
-    # refuses an upstream that has any.
-    return _NOT_SHOWN if url and set(url) & set("@?#") else url
+    # A user name, a password or a key can stand in these parts alone, and so can the
+    # token of another streamtape; a server refuses an upstream that has any.
+    has_secret = url and (set(url) & set("@?#") or OWN_PATH in url)
+    return _NOT_SHOWN if has_secret else url
 
 
 def _rows(settings: Settings) -> Iterator[tuple[str, str, str]]:

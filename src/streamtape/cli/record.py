@@ -11,6 +11,7 @@ from streamtape.cli._serving import serve
 from streamtape.cli._summary import Finish, finish_options
 from streamtape.core.modes import RecordMode
 from streamtape.server.config import Config, recording_config
+from streamtape.server.forwarding.upstream_url import with_source
 from streamtape.settings import Settings
 from streamtape.settings.table import SETTINGS
 
@@ -28,8 +29,8 @@ def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None
 
     The exit status is the COMMAND's; where that is 0, or there is none, it is 3 if
     an answer could not be recorded, 4 if the upstream was asked and answered
-    nothing, and 1 for what --fail-on-… finds. An answer that Ctrl-C cuts changes
-    none of that.
+    nothing or is a streamtape itself, and 1 for what --fail-on-… finds. An answer
+    that Ctrl-C cuts changes none of that.
 
     \b
     Modes:
@@ -45,22 +46,21 @@ def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None
       streamtape record --cassettes cassettes/chat -- python app.py
     """
     config = recording_config(settings, port=listening_port(settings.port, command))
-    serve(config, command, _explain(config, settings), finish)
+    serve(config, command, _explain(config), finish)
 
 
-def _explain(config: Config, settings: Settings) -> str:
-    library, upstream = f"{config.cassettes}/", config.upstream
-    source = settings.sources["upstream"]
-    if source.endswith(".toml"):
-        # Keys go there, and who cloned a project may not know.
-        upstream = f"{upstream}, as {source} says,"
+def _explain(config: Config) -> str:
+    library = f"{config.cassettes}/"
+    # Keys go there, and who cloned a project or exported an address may not know.
+    upstream = with_source(config.upstream or "", config.upstream_source)
     match config.policy.mode:
         case RecordMode.ALL:
             return f"records to {library} what {upstream} answers"
         case RecordMode.NEW_EPISODES:
             return f"replays {library} and records there what {upstream} has to answer"
         case RecordMode.ONCE:
-            return f"replays {library}, or records there if it is empty ({upstream})"
+            recorded = f"if it is empty records there what {upstream} answers"
+            return f"replays {library}, or {recorded}"
         case RecordMode.PASSTHROUGH:
             return f"forwards to {upstream} and records nothing"
         case RecordMode.NONE:

@@ -93,6 +93,8 @@ class Asked:
     """
 
     settings: Mapping[str, object]
+    upstream_source: str
+    """Who named the upstream; empty if that is none of the settings."""
     cassettes: str | None
     """A folder that it shares with others, from the cassettes' folder on; or None."""
 
@@ -110,10 +112,16 @@ def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
     """
     config = item.config
     asked: dict[str, object] = {**_DEFAULTS}
-    asked |= dict(_ini_values(config))
-    asked |= _checked(configured, "the fixture streamtape_config")
-    for mark in reversed(list(item.iter_markers(MARKER))):
-        asked |= _read_mark(mark)
+    fixture, marker = "the fixture streamtape_config", f"@pytest.mark.{MARKER}"
+    upstream_source = ""
+    for source, said in (
+        ("streamtape_upstream", dict(_ini_values(config))),
+        (fixture, _checked(configured, fixture)),
+        *((marker, _read_mark(m)) for m in reversed([*item.iter_markers(MARKER)])),
+    ):
+        asked |= said
+        if "upstream" in said:
+            upstream_source = source
     environment = {
         name: value
         for name in ("mode", "speed")
@@ -128,7 +136,9 @@ def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
     asked["mode"] = _read_mode(asked["mode"])
     cassettes = asked.pop("cassettes", None)
     return Asked(
-        settings=asked, cassettes=None if cassettes is None else str(cassettes)
+        settings=asked,
+        upstream_source=upstream_source,
+        cassettes=None if cassettes is None else str(cassettes),
     )
 
 

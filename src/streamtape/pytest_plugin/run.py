@@ -220,7 +220,7 @@ def _findings(test: _Test) -> list[str]:
     Say for what a test has to fail, whatever it made of the answers.
     """
     tape = test.served.tape
-    found = [str(miss) for miss in tape.misses]
+    found = [*map(str, tape.misses), *tape.tally.failures]
     counts = tape.tally.counts
     for told, why in _BROKEN.items():
         if count := counts.get(told):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +23,10 @@ from streamtape.pytest_plugin.tape import Tape
 from streamtape.pytest_plugin.verdicts import Verdict
 from streamtape.server.clock import cpu_ns
 from streamtape.server.config import Config, Policy, adjust
-from streamtape.server.forwarding.upstream_url import check_upstream, default_upstream
+from streamtape.server.forwarding.upstream_url import check_upstream, find_upstream
 from streamtape.server.serve import RunningServer
 from streamtape.server.state.summary import saved_by
-from streamtape.settings import resolve
+from streamtape.settings import Settings, resolve
 
 _WRITING = frozenset({RecordMode.ALL, RecordMode.NEW_EPISODES, RecordMode.ONCE})
 
@@ -54,19 +54,14 @@ class Worker:
     """
 
     def __init__(self, root: Path, empty: Path) -> None:
-        environ = {
-            name: value
-            for name, value in os.environ.items()
-            # Of these a test says itself what holds.
-            if name not in ("STREAMTAPE_MODE", "STREAMTAPE_SPEED")
-        }
-        self._settings = resolve(environ=environ, folder=root)
+        self._root = root
+        self._settings = self._resolve()
         self._numbers = itertools.count(1)
         self._names: dict[str, str] = {}
         self._server = RunningServer(Config(cassettes=empty))
         self._server.__enter__()
 
-    def policy(self, asked: Mapping[str, object]) -> Policy:
+    def policy(self, asked: Asked) -> Policy:
         """
         Return how the requests of a test are answered.
 
@@ -74,8 +69,8 @@ class Worker:
             UsageError: Something can't be as it was asked for.
         """
         settings = self._settings
-        given = dict(asked)
-        upstream = given.pop("upstream", None) or settings.upstream
+        given = dict(asked.settings)
+        upstream = given.pop("upstream", None)
         policy = Policy(
             pacing=settings.pacing,
             exhausted=Exhausted.ERROR,
@@ -86,8 +81,12 @@ class Worker:
         policy = adjust(policy, given)
         if policy.mode is RecordMode.NONE:
             return policy
-        base_url = str(upstream) if upstream else default_upstream(port=0)
-        return replace(policy, upstream=check_upstream(base_url, port=0))
+        if upstream:
+            url, source = check_upstream(str(upstream), port=0), asked.upstream_source
+        else:
+            # Fixtures may set the variables that name it for some tests alone.
+            url, source = find_upstream(self._resolve(), port=0)
+        return replace(policy, upstream=url, upstream_source=source)
 
     @contextmanager
     def tape(
@@ -112,7 +111,7 @@ class Worker:
             tell: Says something at the end of the run.
         """
         with usage_errors():
-            policy = self.policy(asked.settings)
+            policy = self.policy(asked)
         staging = None
         is_shared = asked.cassettes is not None
         if policy.mode in _WRITING:
@@ -151,6 +150,15 @@ class Worker:
             is_whole = is_good()
             if staging is not None and keeping is not None:
                 _finish(keeping, staging, is_good=is_whole, keep=keep, tell=tell)
+
+    def _resolve(self) -> Settings:
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            # Of these a test says itself what holds.
+            if name not in ("STREAMTAPE_MODE", "STREAMTAPE_SPEED")
+        }
+        return resolve(environ=environ, folder=self._root)
 
     def _verdict(self, tape: Tape, *, is_own: bool) -> Verdict:
         tape.settle()

@@ -15,10 +15,9 @@ from streamtape.core.matching.rules import Rules
 from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import Pacing
-from streamtape.errors import UsageError
 from streamtape.server.access.tokens import TOKEN_VARIABLE
 from streamtape.server.clock import cpu_ns
-from streamtape.server.forwarding.upstream_url import check_upstream, default_upstream
+from streamtape.server.forwarding.upstream_url import find_upstream
 from streamtape.settings import ScopeSettings, Settings
 from streamtape.settings.table import DEFAULT_CASSETTES, get_setting
 
@@ -44,6 +43,8 @@ class Policy:
     rules: Rules = DEFAULT_RULES
     upstream: str | None = None
     """Base URL to forward to; None for that of the server, if it has one."""
+    upstream_source: str = field(default="", compare=False)
+    """Who named that; empty if it is not known."""
     where: str = field(default="", compare=False)
     """Where a rule would have to be said; empty for the usual place."""
 
@@ -61,6 +62,8 @@ class Config:
     """What differs in some scopes, by their names; the others have the policy."""
     upstream: str | None = None
     """Base URL to forward to; None in a server that only replays."""
+    upstream_source: str = field(default="", compare=False)
+    """Who named it, as in the settings; empty if that is not known."""
     port: int = 0
     """On the loopback interface; 0 picks a free one."""
     listen: str | None = None
@@ -126,16 +129,8 @@ def recording_config(settings: Settings, *, port: int) -> Config:
     )
     if config.replays_only:
         return config
-    if settings.upstream is None:
-        return replace(config, upstream=default_upstream(port=port))
-    try:
-        return replace(config, upstream=check_upstream(settings.upstream, port=port))
-    except UsageError as error:
-        source = settings.sources["upstream"]
-        if source.endswith(".toml") or source.startswith("STREAMTAPE_"):
-            # Whoever typed it knows where; of the others it has to be said.
-            raise UsageError(f"{source}: {error}") from error
-        raise
+    upstream, source = find_upstream(settings, port=port)
+    return replace(config, upstream=upstream, upstream_source=source)
 
 
 def replaying_config(settings: Settings, *, port: int) -> Config:

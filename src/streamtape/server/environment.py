@@ -9,6 +9,9 @@ from typing import Final
 
 DUMMY_KEY: Final = "streamtape-replays-without-a-key"
 
+OWN_PATH: Final = "/_streamtape/"
+"""What is below it is answered here, and begins the base URLs that hold a token."""
+
 
 def environment(base_url: str, *, replays: bool) -> dict[str, str]:
     """

@@ -16,6 +16,7 @@ from streamtape.errors import (
     CassetteNotFoundError,
     MissError,
     UpstreamError,
+    UpstreamIsStreamtapeError,
 )
 from streamtape.server.answering.forwards import Forwards
 from streamtape.server.answering.hits import Hits
@@ -138,9 +139,12 @@ class Exchanges:
             return await self._forwards.forward(
                 asked, question, is_recorded=action is Action.RECORD
             )
-        except UpstreamError:
+        except UpstreamError as error:
             question.exchange.told = "failed"
             scope.tally.count("failed")
+            if isinstance(error, UpstreamIsStreamtapeError):
+                # No later answer makes it good.
+                scope.tally.failures[str(error)] = None
             raise
 
     async def _refuse(self, asked: Asked, question: Question) -> web.StreamResponse:

@@ -33,13 +33,12 @@ from streamtape.server.answers import (
 )
 from streamtape.server.asked import Asked
 from streamtape.server.config import Policy
+from streamtape.server.environment import OWN_PATH
 from streamtape.server.exchanges import Exchanges
 from streamtape.server.state.scope_names import split_scope
 from streamtape.version import __version__
 
 log = logging.getLogger(__name__)
-
-OWN_PATH = "/_streamtape/"
 
 _OWN_PREFIX = "x-streamtape"
 """Headers that are meant for us: neither forwarded, matched nor recorded."""

@@ -25,7 +25,7 @@ from streamtape.server.config import Config, adjust
 from streamtape.server.environment import environment
 from streamtape.server.exchanges import Exchanges
 from streamtape.server.face import Face
-from streamtape.server.forwarding.upstream_url import check_upstream, default_upstream
+from streamtape.server.forwarding.upstream_url import check_upstream
 from streamtape.server.readiness import check_authorities, check_folder
 from streamtape.server.state.scope_names import is_scope_name
 from streamtape.server.state.scopes import Scopes
@@ -178,10 +178,14 @@ class RunningServer:
         await asyncio.to_thread(self.scopes.get("").open)
         base_url = config.upstream
         if not config.replays_only:
-            base_url = base_url or default_upstream(port=port)
+            assert base_url is not None
             base_url = check_upstream(base_url, port=port)
             check_authorities(base_url)
-        upstreams = Upstreams(base_url, idle_limit_ns=config.idle_limit_ns)
+        upstreams = Upstreams(
+            base_url,
+            source=config.upstream_source,
+            idle_limit_ns=config.idle_limit_ns,
+        )
         stack.push_async_callback(upstreams.close)
         exchanges = Exchanges(config, self.scopes, upstreams, SystemClock())
         stack.push_async_callback(asyncio.to_thread, exchanges.close)

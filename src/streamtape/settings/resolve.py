@@ -34,7 +34,8 @@ def resolve(
     Return the settings that hold.
 
     For each name it is what was given, or else what its variable says, or else
-    ``streamtape.toml``, or else ``pyproject.toml``, or else the default.
+    ``streamtape.toml``, or else ``pyproject.toml``, or else the variable that others
+    read too, or else the default.
 
     Args:
         given: Flags or arguments: text as people write it, or values; None stands
@@ -52,7 +53,7 @@ def resolve(
     variables = os.environ if environ is None else environ
     top: _Said = {
         name: (setting.default, DEFAULT_SOURCE) for name, setting in SETTINGS.items()
-    }
+    } | _read_foreign_variables(variables)
     scopes: dict[str, _Said] = {}
     current = _current_folder(folder)
     files = find_settings_files(current, home=_home())
@@ -101,6 +102,14 @@ def _read_variables(variables: Mapping[str, str], *, besides: _Said) -> _Said:
         for name, setting in SETTINGS.items()
         if name not in besides
         and (text := variables.get(source := setting.variable, ""))
+    }
+
+
+def _read_foreign_variables(variables: Mapping[str, str]) -> _Said:
+    return {
+        name: (setting.read_text(text, source=source), source)
+        for name, setting in SETTINGS.items()
+        if (source := setting.foreign_variable) and (text := variables.get(source))
     }
 
 

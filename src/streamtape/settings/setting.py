@@ -40,6 +40,8 @@ class Setting:
     is_for_scopes: bool = True
     """Whether a scope may have its own."""
     default: object = None
+    foreign_variable: str = ""
+    """A variable that others read too, which is asked where nobody else says it."""
     shown_default: str = ""
     """What holds where nothing is said, in words; empty for nothing at all."""
 

@@ -32,6 +32,9 @@ from streamtape.settings.values import (
 DEFAULT_CASSETTES: Final = "cassettes"
 DEFAULT_PORT: Final = 8484
 
+BASE_URL_VARIABLE: Final = "ANTHROPIC_BASE_URL"
+"""What SDKs read, and so what leads them to a gateway, or to a streamtape."""
+
 SCOPES: Final = "scopes"
 """The table of files that holds a table for each scope."""
 
@@ -44,7 +47,8 @@ _ALL: Final = (
         convert=read_url,
         metavar="URL",
         is_for_scopes=False,
-        shown_default="$ANTHROPIC_BASE_URL, or else the public API",
+        foreign_variable=BASE_URL_VARIABLE,
+        shown_default=f"${BASE_URL_VARIABLE}, or else the public API",
     ),
     Setting(
         name="cassettes",

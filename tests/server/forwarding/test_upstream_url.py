@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from streamtape.errors import UsageError
 from streamtape.server.forwarding.upstream_url import (
     DEFAULT_UPSTREAM,
     check_upstream,
-    default_upstream,
+    explain_streamtape,
+    find_upstream,
 )
+from streamtape.settings import Settings, resolve
 
 PORT = 8484
 
@@ -67,35 +71,81 @@ def test_a_key_in_the_url_is_refused_and_not_repeated(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_a_token_in_the_url_is_refused_and_not_repeated() -> None:
+    """Such a URL is that of a streamtape, wherever it is."""
+    with pytest.raises(UsageError, match="that of a streamtape") as caught:
+        check_upstream("http://127.0.0.1:9/_streamtape/as/a-secret", port=PORT)
+
+    assert "a-secret" not in str(caught.value)
+
+
+def settings_of(url: str | None, folder: Path) -> Settings:
+    """
+    Return what holds where the SDKs' variable alone is set.
+    """
+    environ = {} if url is None else {"ANTHROPIC_BASE_URL": url}
+    (folder / ".git").mkdir()
+    return resolve(environ=environ, folder=folder)
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        pytest.param(None, DEFAULT_UPSTREAM, id="not-set"),
-        pytest.param("", DEFAULT_UPSTREAM, id="empty"),
-        pytest.param("http://127.0.0.1:8484", DEFAULT_UPSTREAM, id="ourselves"),
+        pytest.param(None, (DEFAULT_UPSTREAM, "default"), id="not-set"),
+        pytest.param("", (DEFAULT_UPSTREAM, "default"), id="empty"),
         pytest.param(
-            "https://gateway.example/v1", "https://gateway.example", id="another"
+            "http://127.0.0.1:8484", (DEFAULT_UPSTREAM, "default"), id="ourselves"
+        ),
+        pytest.param(
+            "https://gateway.example/v1",
+            ("https://gateway.example", "ANTHROPIC_BASE_URL"),
+            id="another",
         ),
     ],
 )
 def test_the_environment_names_the_default_upstream(
-    url: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+    url: str | None, expected: tuple[str, str], tmp_path: Path
 ) -> None:
-    if url is None:
-        monkeypatch.delenv("ANTHROPIC_BASE_URL", raising=False)
-    else:
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
-
-    assert default_upstream(port=PORT) == expected
+    """Our own address is none, because that is what we told people to export."""
+    assert find_upstream(settings_of(url, tmp_path), port=PORT) == expected
 
 
-def test_an_environment_that_cant_be_meant_is_an_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_environment_that_cant_be_meant_is_an_error(tmp_path: Path) -> None:
     """
     Keys for a gateway must not go to the public API because of a typing error.
     """
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", "gateway.example")
+    settings = settings_of("gateway.example", tmp_path)
 
     with pytest.raises(UsageError, match=r"^ANTHROPIC_BASE_URL: .*--upstream"):
-        default_upstream(port=PORT)
+        find_upstream(settings, port=PORT)
+
+
+@pytest.mark.parametrize(
+    ("source", "beginning", "advice"),
+    [
+        (
+            "ANTHROPIC_BASE_URL",
+            "the upstream http://x (from ANTHROPIC_BASE_URL) is",
+            "; unset ANTHROPIC_BASE_URL, or name the API with --upstream or "
+            "STREAMTAPE_UPSTREAM",
+        ),
+        (
+            "pyproject.toml",
+            "the upstream http://x (from pyproject.toml) is",
+            f"; name the API instead, such as {DEFAULT_UPSTREAM}",
+        ),
+        (
+            "default",
+            "the upstream http://x is",
+            f"; name the API instead, such as {DEFAULT_UPSTREAM}",
+        ),
+    ],
+)
+def test_what_to_do_about_a_streamtape_depends_on_who_named_it(
+    source: str, beginning: str, advice: str
+) -> None:
+    """What was not said can't be unsaid."""
+    said = explain_streamtape("http://x", source)
+
+    assert said.startswith(f"{beginning} a streamtape itself, so what it answers")
+    assert said.endswith(advice)

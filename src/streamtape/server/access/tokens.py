@@ -18,11 +18,12 @@ from streamtape.core.secrecy.secrets import remember_secret
 from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.server.access.guard import forbidden
 from streamtape.server.access.listen import is_loopback
+from streamtape.server.environment import OWN_PATH
 
 TOKEN_VARIABLE: Final = "STREAMTAPE_TOKEN"
 TOKEN_HEADER: Final = "x-streamtape-token"
 
-TOKEN_PATH: Final = "/_streamtape/as/"
+TOKEN_PATH: Final = f"{OWN_PATH}as/"
 """Before the token, at the beginning of a base URL that holds it."""
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{20,200}")

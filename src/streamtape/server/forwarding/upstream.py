@@ -13,7 +13,12 @@ import aiohttp
 from yarl import URL
 
 from streamtape.core.model import EndReason, Request
-from streamtape.errors import UpstreamTimeoutError, UpstreamUnreachableError
+from streamtape.errors import (
+    UpstreamIsStreamtapeError,
+    UpstreamTimeoutError,
+    UpstreamUnreachableError,
+)
+from streamtape.server.answers import TOLD
 from streamtape.server.forwarding.client import (
     NoAnswerError,
     StaleConnectionError,
@@ -21,6 +26,7 @@ from streamtape.server.forwarding.client import (
 )
 from streamtape.server.forwarding.decoding import UNKNOWN, encoding_of
 from streamtape.server.forwarding.headers import forwarded_headers
+from streamtape.server.forwarding.upstream_url import explain_streamtape
 
 _UNTRUSTED = frozenset({18, 19, 20, 21})
 """OpenSSL's codes for a certificate whose issuer nobody here vouches for."""
@@ -35,11 +41,13 @@ class Upstream:
 
     Args:
         base_url: As :func:`streamtape.server.config.check_upstream` returns it.
+        source: Who named it, as in the settings; empty if that is not known.
         idle_limit_ns: Longest wait for the head of an answer.
     """
 
-    def __init__(self, base_url: str, *, idle_limit_ns: int) -> None:
+    def __init__(self, base_url: str, *, source: str = "", idle_limit_ns: int) -> None:
         self.base_url = base_url
+        self._source = source
         self._origin = URL(base_url).origin()
         self._idle_limit_s = idle_limit_ns / 1e9
         self._session = open_session()
@@ -51,6 +59,7 @@ class Upstream:
         Raises:
             UpstreamUnreachableError: No connection, or an answer that is no HTTP.
             UpstreamTimeoutError: No answer within the limit.
+            UpstreamIsStreamtapeError: The answer is that of a streamtape.
         """
         url = URL(self.base_url + request.target, encoded=True)
         # The target was checked by the guard; this holds whatever it let pass.
@@ -66,6 +75,11 @@ class Upstream:
             message = f"{self._origin} can't be used as upstream: {_explain(error)}"
             raise UpstreamUnreachableError(message) from error
 
+        if TOLD in response.headers:
+            # Its replays, and its errors, would become cassettes of ours.
+            response.close()
+            message = explain_streamtape(self.base_url, self._source)
+            raise UpstreamIsStreamtapeError(message)
         reason = ""
         if response.status < 200:
             reason = f"wants another protocol ({response.status})"

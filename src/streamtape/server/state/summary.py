@@ -53,6 +53,8 @@ class Summary:
     """
     misses: tuple[MissReport, ...] = ()
     """The first hundred, each request once."""
+    failures: tuple[str, ...] = ()
+    """What is wrong with the upstream and stays so, in sentences."""
     unused: tuple[str, ...] = ()
     """Names of cassettes that were there and that nobody asked for."""
     saved: Saved = field(default_factory=Saved)
@@ -64,6 +66,7 @@ class Summary:
         return {
             "requests": dict(self.counts),
             "misses": [report.as_json() for report in self.misses],
+            "failures": list(self.failures),
             "unused": list(self.unused),
             "saved": {
                 "input_tokens": self.saved.input_tokens,
@@ -87,6 +90,9 @@ def summarise(config: Config, scopes: Scopes) -> Summary:
         misses=tuple(report for tally in tallies for report in tally.misses.values())[
             :KEPT_MISSES
         ],
+        failures=tuple(
+            dict.fromkeys(each for tally in tallies for each in tally.failures)
+        ),
         unused=_unused(config, used),
         saved=saved_by(tallies),
     )

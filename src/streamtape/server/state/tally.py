@@ -52,6 +52,8 @@ class Tally:
         self.misses: dict[str, MissReport] = {}
         """The first reports, by key."""
         self._lacking: Counter[str] = Counter()
+        self.failures: dict[str, None] = {}
+        """What is wrong with the upstream and stays so, each sentence once."""
 
     @property
     def counts(self) -> dict[str, int]:

@@ -14,13 +14,15 @@ class Upstreams:
 
     Args:
         default: Base URL for policies without one; None where these never forward.
+        source: Who named that, as in the settings.
         idle_limit_ns: As in :class:`streamtape.server.config.Config`.
     """
 
-    def __init__(self, default: str | None, *, idle_limit_ns: int) -> None:
+    def __init__(self, default: str | None, *, source: str, idle_limit_ns: int) -> None:
         self._default = default
+        self._source = source
         self._idle_limit_ns = idle_limit_ns
-        self._open: dict[str, Upstream] = {}
+        self._open: dict[tuple[str, str], Upstream] = {}
 
     def has_one_for(self, policy: Policy) -> bool:
         """
@@ -32,11 +34,16 @@ class Upstreams:
         """
         Return the upstream for a policy that has one.
         """
-        base_url = policy.upstream or self._default
+        base_url, source = self._default, self._source
+        if policy.upstream is not None:
+            base_url, source = policy.upstream, policy.upstream_source
         assert base_url is not None
-        if base_url not in self._open:
-            self._open[base_url] = Upstream(base_url, idle_limit_ns=self._idle_limit_ns)
-        return self._open[base_url]
+        upstream = self._open.get((base_url, source))
+        if upstream is None:
+            upstream = self._open[base_url, source] = Upstream(
+                base_url, source=source, idle_limit_ns=self._idle_limit_ns
+            )
+        return upstream
 
     async def close(self) -> None:
         """
