@@ -52,7 +52,7 @@ def test_without_the_sdk_the_demo_says_what_to_install(tmp_path: Path) -> None:
     )
 
     assert ran.returncode == 2
-    assert (
-        ran.stderr
-        == "Error: the demo needs the SDK: pip install 'streamtape[anthropic]'\n"
+    assert ran.stderr == (
+        "Error: the demo needs the SDK: pip install 'streamtape-proxy[anthropic]'; "
+        "with pipx: pipx inject streamtape-proxy anthropic\n"
     )

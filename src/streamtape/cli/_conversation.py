@@ -53,7 +53,10 @@ def converse(base_url: str, say: Callable[[str], None]) -> list[Heard]:
     try:
         import anthropic
     except ImportError as error:
-        message = "the demo needs the SDK: pip install 'streamtape[anthropic]'"
+        message = (
+            "the demo needs the SDK: pip install 'streamtape-proxy[anthropic]'; "
+            "with pipx: pipx inject streamtape-proxy anthropic"
+        )
         raise UsageError(message) from error
     messages: list[Any] = []
     heard = []
