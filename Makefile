@@ -18,7 +18,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 check: lint types test docs-check ## All that a change must pass (the default)
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 lint: $(INSTALLED) ## Style, layout and the direction of imports
 	$(BIN)/ruff check .
@@ -90,7 +90,15 @@ format: $(INSTALLED) ## Lay the code out and mend what can be mended
 	$(BIN)/ruff format .
 
 build: $(INSTALLED) ## Make the sdist and the wheel in dist/
+	rm -rf dist
 	$(BIN)/hatchling build
+
+.PHONY: package package-tests
+package: build ## Install what build makes with pip and pipx, and try it
+	$(BIN)/python scripts/try_package.py
+
+package-tests: build ## Run the tests of the sdist where it is unpacked
+	$(BIN)/python scripts/try_package.py --tests
 
 clean: ## Remove everything that these targets made
 	rm -rf $(VENV) .venvs dist .coverage .coverage.* .hypothesis .import_linter_cache
