@@ -1,19 +1,41 @@
 """
-What a release stands on: the name to install.
+What a release stands on: the changelog, the version, and the name to install.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Final
 
+from streamtape import __version__
+
 ROOT: Final = Path(__file__).parents[1]
+CHANGELOG: Final = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+HEADING: Final = re.compile(
+    r"## \[(\d+)\.(\d+)\.(\d+)\] - (Unreleased|\d{4}-\d\d-\d\d)"
+)
 OTHER_PROJECT: Final = re.compile(
     r"\b(?:pipx?|uv|uvx)\b[^\n]* [\"']?streamtape(?:[\"' \[=<>~`;,]|$)", re.MULTILINE
 )
 """A command that installs what the package index calls ``streamtape``."""
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    """Each version has a heading and a date; the newest may have its date to come."""
+    lines = [line for line in CHANGELOG.splitlines() if line.startswith("## ")]
+    headings = [HEADING.fullmatch(line) for line in lines]
+
+    assert None not in headings
+    versions = [tuple(map(int, each.groups()[:3])) for each in headings if each]
+    dates = [each[4] for each in headings if each]
+    assert ".".join(map(str, versions[0])) == __version__
+    assert versions == sorted(set(versions), reverse=True)
+    released = [date.fromisoformat(each) for each in dates if each != "Unreleased"]
+    assert "Unreleased" not in dates[1:]
+    assert released == sorted(released, reverse=True)
 
 
 def test_no_page_installs_another_project() -> None:
