@@ -175,7 +175,9 @@ def test_a_fixture_may_name_the_upstream_of_one_test(project: Project) -> None:
             assert ask("two", tape.base_url)[0] == 200
         """
     )
-    project.run("--streamtape-record").assert_outcomes(passed=2)
+    result = project.run("--streamtape-record")
+    # Nothing answered the first, so every replay would miss it.
+    result.assert_outcomes(passed=1, failed=1)
     assert project.folders() == ["test_asks/test_second"]
 
 
