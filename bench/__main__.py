@@ -1,5 +1,5 @@
 """
-Command line: ``python -m bench live``, ``replay``, ``lookup``, ``plugin`` or ``all``.
+Command line: ``python -m bench NAME``, one of those below, or ``all``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from bench.live import measure_live
 from bench.lookup import measure_lookup
 from bench.plugin import measure_plugin
 from bench.replay import measure_replay
+from bench.ttft import measure_ttft
 
 _BENCHMARKS = {
     "live": measure_live,
     "replay": measure_replay,
+    "ttft": measure_ttft,
     "lookup": measure_lookup,
     "plugin": measure_plugin,
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -76,8 +77,27 @@ def listen(port: int, streams: Sequence[Stream], *, spread_s: float) -> list[Hea
     with asyncio.Runner(loop_factory=precise_loop) as runner:
         clients = runner.run(_listen(port, streams, spread_s))
     return [
-        _heard(stream, client) for stream, client in zip(streams, clients, strict=True)
+        _heard(stream, client.sent_ns, client.reads)
+        for stream, client in zip(streams, clients, strict=True)
     ]
+
+
+def hear(port: int, stream: Stream, connection: socket.socket | None = None) -> Heard:
+    """
+    Ask for one stream and hear it to its end, by nothing but a socket that blocks.
+
+    Args:
+        connection: One that is open already; None to open one.
+    """
+    reads: list[tuple[int, bytes]] = []
+    with connection or socket.create_connection(("127.0.0.1", port)) as asking:
+        asking.settimeout(_LIMIT_S)
+        request = stream.request(port, close=True)
+        sent_ns = time.monotonic_ns()
+        asking.sendall(request)
+        while data := asking.recv(65536):
+            reads.append((time.monotonic_ns(), data))
+    return _heard(stream, sent_ns, reads)
 
 
 async def _listen(
@@ -98,19 +118,19 @@ async def _listen(
     return clients
 
 
-def _heard(stream: Stream, client: _Client) -> Heard:
+def _heard(stream: Stream, sent_ns: int, reads: Sequence[tuple[int, bytes]]) -> Heard:
     reader = ResponseReader()
     events = stream_events(stream)
     ends = list(accumulate(map(len, events)))
     arrivals: list[int] = []
-    for at_ns, data in client.reads:
+    for at_ns, data in reads:
         reader.feed(data)
         while len(arrivals) < len(ends) and reader.length >= ends[len(arrivals)]:
-            arrivals.append(at_ns - client.sent_ns)
+            arrivals.append(at_ns - sent_ns)
     return Heard(
         stream=stream,
-        sent_ns=client.sent_ns,
+        sent_ns=sent_ns,
         arrivals_ns=tuple(arrivals),
-        ended_ns=client.reads[-1][0] if client.reads else client.sent_ns,
+        ended_ns=reads[-1][0] if reads else sent_ns,
         exact=reader.done and digest(reader.parts) == digest(events),
     )

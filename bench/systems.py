@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -47,7 +48,22 @@ def running(name: str, arguments: Sequence[str], *, folder: Path) -> Iterator[Sy
     Raises:
         RuntimeError: It printed no URL, or its end was not an orderly one.
     """
-    log = folder / f"{name}.log"
+    with starting(name, arguments, folder=folder) as process:
+        port = _wait_for_port(process, _log_of(name, folder))
+        yield System(name=name, port=port, pid=process.pid)
+
+
+@contextmanager
+def starting(
+    name: str, arguments: Sequence[str], *, folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """
+    Do what :func:`running` does, but wait for nothing.
+
+    Raises:
+        RuntimeError: It died, or its end was not an orderly one.
+    """
+    log = _log_of(name, folder)
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -58,8 +74,7 @@ def running(name: str, arguments: Sequence[str], *, folder: Path) -> Iterator[Sy
             env=environment,
         )
     try:
-        port = _wait_for_port(process, log)
-        yield System(name=name, port=port, pid=process.pid)
+        yield process
         if process.poll() is not None:
             raise RuntimeError(f"{name} died:\n{log.read_text()}")
     finally:
@@ -70,6 +85,19 @@ def running(name: str, arguments: Sequence[str], *, folder: Path) -> Iterator[Sy
             process.kill()
             process.wait()
             raise RuntimeError(f"{name} did not stop:\n{log.read_text()}") from None
+
+
+def find_port() -> int:
+    """
+    Return a port that is free now, for a system that has to be met before it says one.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+def _log_of(name: str, folder: Path) -> Path:
+    return folder / f"{name}.log"
 
 
 def _wait_for_port(process: subprocess.Popen[bytes], log: Path) -> int:
