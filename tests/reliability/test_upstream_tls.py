@@ -24,6 +24,7 @@ from streamtape.errors import UpstreamUnreachableError
 from streamtape.server.forwarding.upstream import Upstream
 from streamtape.testing import (
     INSTANT,
+    FakeClock,
     FakeUpstream,
     Reply,
     ReplyEnding,
@@ -183,7 +184,7 @@ async def test_a_handshake_that_breaks_off_ends_it(sent: bytes) -> None:
 
     async with await start_server(answer, "127.0.0.1", 0) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        upstream = Upstream(url, idle_limit_ns=10 * 10**9)
+        upstream = Upstream(url, FakeClock(), idle_limit_ns=10 * 10**9)
         with pytest.raises(UpstreamUnreachableError, match=url) as caught:
             await upstream.send(Request(method="POST", target="/v1/messages"))
         await upstream.close()

@@ -9,6 +9,7 @@ design, used everywhere in the same sense:
 * **take**: the n-th recorded answer to the same request
 * **event**: one server-sent event, with its exact bytes
 * **chunk**: bytes as one socket read gave them, zero to many events
-* **offset**: nanoseconds since the request went upstream, on a monotonic clock
+* **offset**: nanoseconds since the last byte of the request went upstream, on a
+  monotonic clock; docs/format.md says it precisely
 * **due**: when a replay should send an event, the offset after pacing
 """

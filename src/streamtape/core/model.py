@@ -2,7 +2,7 @@
 The values that everything else passes around: what was asked, what came, when.
 
 All are frozen. Times are integer nanoseconds on a monotonic clock, counted from
-the moment at which the request went upstream.
+the moment at which the last byte of the request went upstream.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ class Recording:
     Turns one response, as it comes, into the bytes of its cassette.
 
     Call :meth:`begin`, :meth:`feed` for every chunk and :meth:`end`, in this
-    order, and write what each returns. Offsets are ns since the request went
-    upstream and must not decrease. The same calls give the same bytes.
+    order, and write what each returns. Offsets are ns since the last byte of
+    the request went upstream and must not decrease. The same calls give the same bytes.
 
     Args:
         request: What was asked, redacted.

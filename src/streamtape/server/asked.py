@@ -32,6 +32,8 @@ class Asked:
     """That of the scope, with what the request itself asks for."""
     own_url: str
     """Our base URL as this client knows it."""
+    arrived_ns: int
+    """When its last byte was here, on the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

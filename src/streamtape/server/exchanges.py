@@ -46,7 +46,6 @@ class Exchanges:
     ) -> None:
         self.config = config
         self.scopes = scopes
-        self._clock = clock
         self._commits = Commits()
         self._hits = Hits(clock)
         self._forwards = Forwards(config, upstreams, self._commits, clock)
@@ -67,14 +66,13 @@ class Exchanges:
             CassetteError: The cassette that answers it can't be used.
             UsageError: A pattern of the project takes too long on it.
         """
-        arrived_ns = self._clock.now_ns()
         if not asked.scope.is_open:
             await asyncio.to_thread(asked.scope.open)
         try:
             question = read_question(asked, limit_bytes=self.config.body_limit_bytes)
             for _ in range(_LOOKS):
                 with contextlib.suppress(CassetteNotFoundError):
-                    return await self._answer(asked, question, arrived_ns)
+                    return await self._answer(asked, question)
                 # It was taken away, replaced or given its name behind our look.
             return await self._refuse(asked, question)
         except (MissError, UpstreamError, ConnectionError):
@@ -122,14 +120,12 @@ class Exchanges:
         for scope in self.scopes.all():
             scope.end()
 
-    async def _answer(
-        self, asked: Asked, question: Question, arrived_ns: int
-    ) -> web.StreamResponse:
+    async def _answer(self, asked: Asked, question: Question) -> web.StreamResponse:
         scope = asked.scope
         action, path = await self._decide(asked, question)
         if path is not None:
             try:
-                return await self._hits.replay(asked, question, path, arrived_ns)
+                return await self._hits.replay(asked, question, path)
             except CassetteNotFoundError:
                 scope.takes.give_back(question.key)
                 raise

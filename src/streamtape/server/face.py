@@ -17,6 +17,7 @@ from streamtape.core.pacing import parse_speed
 from streamtape.core.secrecy.redaction import clean_text
 from streamtape.errors import RefusedRequestError, StreamtapeError, UsageError
 from streamtape.server.access.bodies import read_body
+from streamtape.server.access.connections import Connection
 from streamtape.server.access.guard import (
     check_framing,
     check_request,
@@ -178,7 +179,10 @@ class Face:
             # Also a client that left before it had asked.
             scope.tally.count("refused")
             raise
+        connection = request.protocol
+        assert isinstance(connection, Connection)
         return Asked(
+            arrived_ns=connection.arrived_ns,
             request=Request(
                 method=request.method,
                 target=target,

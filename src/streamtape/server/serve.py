@@ -20,7 +20,7 @@ from streamtape.server.access.crowd import Crowd
 from streamtape.server.access.limits import find_most_requests
 from streamtape.server.access.listen import listen
 from streamtape.server.access.tokens import find_token, outer_url
-from streamtape.server.clock import SystemClock
+from streamtape.server.clock import Clock, SystemClock
 from streamtape.server.config import Config, adjust
 from streamtape.server.environment import environment
 from streamtape.server.exchanges import Exchanges
@@ -154,11 +154,13 @@ class RunningServer:
         async with contextlib.AsyncExitStack() as stack:
             for bound in sockets:
                 stack.callback(bound.close)
-            exchanges = await self._open_exchanges(stack, port)
+            clock = SystemClock()
+            exchanges = await self._open_exchanges(stack, port, clock)
             self._exchanges = exchanges
             face = Face(exchanges, port=port, token=token)
             crowd = Crowd(most_asking=config.most_requests or find_most_requests())
-            front = Front(face.handle, crowd, head_limit_s=config.head_limit_ns / 1e9)
+            head_limit_s = config.head_limit_ns / 1e9
+            front = Front(face.handle, crowd, clock, head_limit_s=head_limit_s)
             stack.push_async_callback(front.shutdown, _STOP_LIMIT_S)
             stack.callback(front.pre_shutdown)
             await stack.enter_async_context(accepting(front, crowd, sockets))
@@ -170,7 +172,7 @@ class RunningServer:
             await exchanges.wait_for_leavers()
 
     async def _open_exchanges(
-        self, stack: contextlib.AsyncExitStack, port: int
+        self, stack: contextlib.AsyncExitStack, port: int, clock: Clock
     ) -> Exchanges:
         config = self.config
         remember_environment(os.environ)
@@ -183,11 +185,12 @@ class RunningServer:
             check_authorities(base_url)
         upstreams = Upstreams(
             base_url,
+            clock,
             source=config.upstream_source,
             idle_limit_ns=config.idle_limit_ns,
         )
         stack.push_async_callback(upstreams.close)
-        exchanges = Exchanges(config, self.scopes, upstreams, SystemClock())
+        exchanges = Exchanges(config, self.scopes, upstreams, clock)
         stack.push_async_callback(asyncio.to_thread, exchanges.close)
         return exchanges
 

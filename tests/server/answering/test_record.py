@@ -78,7 +78,7 @@ async def test_a_defect_of_ours_ends_one_answer_and_hangs_none(
             await session.get(url),
             Outlet(request, response),
             clock=SystemClock(),
-            start_ns=0,
+            start_ns=SystemClock.now_ns(),
             response=Response(status=200, reason="OK", headers=STREAM, offset_ns=0),
             tape=Tape(Defect(takes=takes), CassetteWriter(tmp_path, "x")),
             batch=Batch(),

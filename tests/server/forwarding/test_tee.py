@@ -41,7 +41,7 @@ async def connected(
     ):
         port = server.sockets[0].getsockname()[1]
         response = await session.get(f"http://127.0.0.1:{port}")
-        tee = Tee(response, clock, lambda chunk, _: chunks.append(chunk))
+        tee = Tee(response, clock, lambda chunk, _: chunks.append(chunk), came_ns=0)
         tee.start()
         upstream = await ends.get()
         yield tee, upstream
@@ -94,3 +94,27 @@ async def test_silence_that_lasts_too_long_is_told() -> None:
 
         with pytest.raises(TimeoutError):
             await tee.wait(IDLE_NS)
+
+
+async def test_what_came_with_the_head_came_when_that_did() -> None:
+    """What is done between the two is our own work, and not the upstream's."""
+    times_ns: list[int] = []
+
+    async def answer(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + PING * COUNT)
+        writer.close()
+
+    async with (
+        await start_server(answer, "127.0.0.1", 0) as server,
+        aiohttp.ClientSession(auto_decompress=False) as session,
+    ):
+        port = server.sockets[0].getsockname()[1]
+        response = await session.get(f"http://127.0.0.1:{port}")
+        clock = FakeClock(99)
+        tee = Tee(response, clock, lambda _, at_ns: times_ns.append(at_ns), came_ns=33)
+        tee.start()
+        await tee.wait(IDLE_NS)
+        tee.close()
+
+    assert times_ns == [33]

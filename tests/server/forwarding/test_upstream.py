@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import socket
-from asyncio import StreamReader, StreamWriter, start_server
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from asyncio import IncompleteReadError, StreamReader, StreamWriter, start_server
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiohttp import ClientOSError, ClientPayloadError
@@ -15,7 +15,7 @@ from streamtape.errors import (
     UpstreamUnreachableError,
 )
 from streamtape.server.forwarding.upstream import Upstream, reason_of
-from streamtape.testing import INSTANT, FakeUpstream, json_reply
+from streamtape.testing import INSTANT, FakeClock, FakeUpstream, json_reply
 
 MS = 1_000_000
 REQUEST = Request(method="POST", target="/v1/messages", body=b"{}")
@@ -39,9 +39,9 @@ def test_an_ending_is_told_by_its_error(
 
 @asynccontextmanager
 async def connected(
-    base_url: str, *, idle_limit_ns: int = 10_000 * MS
+    base_url: str, clock: FakeClock | None = None, *, idle_limit_ns: int = 10_000 * MS
 ) -> AsyncIterator[Upstream]:
-    upstream = Upstream(base_url, idle_limit_ns=idle_limit_ns)
+    upstream = Upstream(base_url, clock or FakeClock(), idle_limit_ns=idle_limit_ns)
     try:
         yield upstream
     finally:
@@ -144,3 +144,73 @@ async def test_a_proxy_in_the_environment_is_not_used(
             response.close()
 
     assert len(fake.requests) == 1
+
+
+LARGE = 64 * 1024 * 1024
+"""More bytes than the system holds of a connection on their way."""
+
+
+@asynccontextmanager
+async def answering(
+    clock: FakeClock, *, reads: Sequence[tuple[int, int]]
+) -> AsyncIterator[Upstream]:
+    """
+    Give the upstream of a server that answers each request behind its reads.
+
+    Args:
+        reads: What it reads of the body: how many bytes, and the time to which the
+            clock moves behind that.
+    """
+
+    async def answer(reader: StreamReader, writer: StreamWriter) -> None:
+        with suppress(IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                for size, at_ns in reads:
+                    await reader.readexactly(size)
+                    clock.advance_to_ns(clock.now_ns() + at_ns)
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with connected(f"http://127.0.0.1:{port}", clock) as upstream:
+            yield upstream
+
+
+async def times(upstream: Upstream, body: bytes) -> tuple[int, int]:
+    """
+    Ask; returns when the last byte was sent and when the head had come.
+    """
+    request = Request(method="POST", target="/v1/messages", body=body)
+    response = await upstream.send(request)
+    response.close()
+    return response.sent_ns, response.arrived_ns
+
+
+async def test_an_answer_takes_from_the_last_byte_of_the_request_to_its_head() -> None:
+    """A connection that was used before counts nothing of what came before."""
+    clock = FakeClock(100)
+    async with answering(clock, reads=[(2, 50)]) as upstream:
+        first = await times(upstream, b"{}")
+        clock.advance_to_ns(1000)
+        second = await times(upstream, b"{}")
+
+    assert (first, second) == ((100, 150), (1000, 1050))
+
+
+async def test_the_time_in_which_a_large_body_is_sent_is_not_the_answers() -> None:
+    """Its last bytes can't be handed over before the upstream has read the first."""
+    clock = FakeClock()
+    reads = [(0, 70), (LARGE, 5)]
+    async with answering(clock, reads=reads) as upstream:
+        assert await times(upstream, bytes(LARGE)) == (70, 75)
+
+
+async def test_an_answer_that_comes_early_is_not_there_before_the_request() -> None:
+    """It counts from the last byte that was sent before it."""
+    clock = FakeClock()
+    async with answering(clock, reads=[(0, 70)]) as upstream:
+        sent_ns, arrived_ns = await times(upstream, bytes(LARGE))
+
+    assert 0 <= sent_ns <= arrived_ns == 70

@@ -10,6 +10,7 @@ import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Final
 
 from streamtape.server.access.connections import Front
@@ -58,7 +59,9 @@ class _Acceptor:
             await self._crowd.wait_for_room()
             try:
                 accepted, _ = listening.accept()
-                await loop.connect_accepted_socket(self._front, accepted)
+                accepted.setblocking(False)
+                make = partial(self._front, has_sent=_has_sent(accepted))
+                await loop.connect_accepted_socket(make, accepted)
             except OSError as error:
                 await self._bear(error)
 
@@ -77,6 +80,17 @@ class _Acceptor:
             )
         self._crowd.close_idle()
         await asyncio.sleep(_PAUSE_S)
+
+
+def _has_sent(accepted: socket.socket) -> bool:
+    """
+    Whether there is something to be read from a client already.
+    """
+    try:
+        return bool(accepted.recv(1, socket.MSG_PEEK))
+    except OSError:
+        # Nothing yet, or it has gone, which is found out soon enough.
+        return False
 
 
 async def _wait_until_readable(listening: socket.socket) -> None:

@@ -17,6 +17,7 @@ from streamtape.server.access.crowd import Crowd
 from streamtape.server.access.half_closed import PatientHandler
 from streamtape.server.access.limits import MOST_REQUESTS
 from streamtape.server.answers import error_answer
+from streamtape.server.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -38,24 +39,37 @@ class Front(web.Server):
     Args:
         handler: Answers a request; it must not raise.
         crowd: Counts them. A request too many is refused with status 529.
+        clock: Says when a request came.
         head_limit_s: How long the head of a request may take, from its first byte,
             or from the beginning of its connection.
     """
 
-    def __init__(self, handler: Handler, crowd: Crowd, *, head_limit_s: float) -> None:
+    def __init__(
+        self, handler: Handler, crowd: Crowd, clock: Clock, *, head_limit_s: float
+    ) -> None:
         super().__init__(
             self._answer, request_factory=self._begin, handler_cancellation=True
         )
         self._handler = handler
         self._crowd = crowd
+        self._clock = clock
         self._head_limit_s = head_limit_s
         self._has_told = False
 
-    def __call__(self) -> Connection:
+    def __call__(self, *, has_sent: bool = False) -> Connection:
         """
         Make the protocol of a connection that was accepted.
+
+        Args:
+            has_sent: Whether its client has sent something already.
         """
-        return Connection(self, self._crowd, head_limit_s=self._head_limit_s)
+        return Connection(
+            self,
+            self._crowd,
+            self._clock,
+            head_limit_s=self._head_limit_s,
+            has_sent=has_sent,
+        )
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if not self._crowd.has_too_many:
@@ -95,9 +109,24 @@ class Connection(PatientHandler):
     HTTP is answered without a word of it.
     """
 
-    __slots__ = ("_crowd", "_head_limit_s", "_timer")
+    __slots__ = (
+        "_clock",
+        "_crowd",
+        "_has_sent",
+        "_head_limit_s",
+        "_timer",
+        "arrived_ns",
+    )
 
-    def __init__(self, front: Front, crowd: Crowd, *, head_limit_s: float) -> None:
+    def __init__(
+        self,
+        front: Front,
+        crowd: Crowd,
+        clock: Clock,
+        *,
+        head_limit_s: float,
+        has_sent: bool,
+    ) -> None:
         super().__init__(
             front,
             loop=asyncio.get_running_loop(),
@@ -107,7 +136,14 @@ class Connection(PatientHandler):
             # The annotation leaves out that None stands for no log.
             access_log=None,  # type: ignore[arg-type]
         )
+        self.arrived_ns = clock.now_ns()
+        """
+        When the last bytes were there, on the clock: those of a request that has been
+        read. Of one that came while another was being answered, when that was over.
+        """
+        self._clock = clock
         self._crowd = crowd
+        self._has_sent = has_sent
         self._head_limit_s = head_limit_s
         self._timer: asyncio.TimerHandle | None = None
 
@@ -141,8 +177,14 @@ class Connection(PatientHandler):
         """
         Read on; what comes while nothing is asked is the beginning of a head.
         """
-        if data and self._timer is None and self._crowd.is_idle(self):
-            self._start_timer()
+        if data:
+            if self._has_sent:
+                # It was here when the connection was accepted, some turns ago.
+                self._has_sent = False
+            else:
+                self.arrived_ns = self._clock.now_ns()
+            if self._timer is None and self._crowd.is_idle(self):
+                self._start_timer()
         super().data_received(data)
 
     async def finish_response(
@@ -155,6 +197,7 @@ class Connection(PatientHandler):
         Send what is left of an answer; then nothing is asked any more.
         """
         finished = await super().finish_response(request, resp, start_time)
+        self.arrived_ns = self._clock.now_ns()
         self._crowd.rest(self)
         return finished
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from aiohttp import ClientResponse, web
+from aiohttp import web
 
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import Response
@@ -21,6 +21,7 @@ from streamtape.server.answering.tape import Tape
 from streamtape.server.asked import Asked, Question
 from streamtape.server.clock import Clock, wall_time
 from streamtape.server.config import Config, Policy
+from streamtape.server.forwarding.client import TimedResponse
 from streamtape.server.forwarding.headers import returned_headers
 from streamtape.server.state.commits import Commits, Ended
 from streamtape.server.state.upstreams import Upstreams
@@ -86,7 +87,6 @@ class Forwards:
             tape = _new_tape(asked, question)
             asked.scope.tally.begin_recording(question.key)
         upstream = self._upstreams.get(asked.policy)
-        start_ns = self._clock.now_ns()
         source = await upstream.send(asked.request)
         if self._is_stopping:
             source.close()
@@ -96,9 +96,9 @@ class Forwards:
             status=source.status,
             reason=source.reason or "",
             headers=returned_headers(source, base_url=upstream.base_url),
-            offset_ns=self._clock.now_ns() - start_ns,
+            offset_ns=source.arrived_ns - source.sent_ns,
         )
-        response = await self._carry(asked, question, source, answer, tape, start_ns)
+        response = await self._carry(asked, question, source, answer, tape)
         # The client has its answer. If the disk can't keep up, its next one waits.
         await self._commits.keep_up()
         return response
@@ -107,10 +107,9 @@ class Forwards:
         self,
         asked: Asked,
         question: Question,
-        source: ClientResponse,
+        source: TimedResponse,
         answer: Response,
         tape: Tape | None,
-        start_ns: int,
     ) -> web.StreamResponse:
         told = question.exchange.told = "forwarded" if tape is None else "recorded"
         outlet = open_outlet(asked, answer, told)
@@ -118,7 +117,7 @@ class Forwards:
             source,
             outlet,
             clock=self._clock,
-            start_ns=start_ns,
+            start_ns=source.sent_ns,
             response=answer,
             tape=tape,
             batch=self._batch,

@@ -59,13 +59,11 @@ class Hits:
             return NO_ANSWER
 
     async def replay(
-        self, asked: Asked, question: Question, path: Path, arrived_ns: int
+        self, asked: Asked, question: Question, path: Path
     ) -> web.StreamResponse:
         """
-        Answer a request from a cassette to its end.
-
-        Args:
-            arrived_ns: From when on the recorded times are counted.
+        Answer a request from a cassette to its end; its times count from when the
+        request was here.
 
         Raises:
             CassetteNotFoundError: It is gone, or holds another request by now.
@@ -81,8 +79,8 @@ class Hits:
             question.exchange.told, question.exchange.path = "replayed", path
             ended = EndReason.CLIENT_GONE
             try:
-                ended = await self._play(cassette, outlet, asked, answer, arrived_ns)
-                took_ns = self._clock.now_ns() - arrived_ns
+                ended = await self._play(cassette, outlet, asked, answer)
+                took_ns = self._clock.now_ns() - asked.arrived_ns
                 asked.scope.tally.add_play(path, took_ns)
             finally:
                 if ended is EndReason.CLIENT_GONE and self._is_stopping:
@@ -92,18 +90,13 @@ class Hits:
         return outlet.response
 
     async def _play(
-        self,
-        cassette: Playable,
-        outlet: Outlet,
-        asked: Asked,
-        answer: Response,
-        arrived_ns: int,
+        self, cassette: Playable, outlet: Outlet, asked: Asked, answer: Response
     ) -> EndReason:
-        due_ns = asked.policy.pacing.start()
-        await sleep_until_ns(self._clock, arrived_ns + due_ns(answer.offset_ns))
+        due_ns, start_ns = asked.policy.pacing.start(), asked.arrived_ns
+        await sleep_until_ns(self._clock, start_ns + due_ns(answer.offset_ns))
         await outlet.start()
         return await play_cassette(
-            cassette, outlet, clock=self._clock, due_ns=due_ns, start_ns=arrived_ns
+            cassette, outlet, clock=self._clock, due_ns=due_ns, start_ns=start_ns
         )
 
     async def _open(self, path: Path) -> AbstractContextManager[Playable]:

@@ -38,7 +38,8 @@ class Relay:
 
     Args:
         outlet: The client's side, its head not sent yet.
-        start_ns: When the request went upstream.
+        start_ns: When the last byte of the request went upstream; the times of the
+            recording count from then.
         response: The head as the client gets it.
         tape: None to forward without recording.
         batch: Where the chunks of all relays of this server meet.
@@ -70,7 +71,9 @@ class Relay:
         self._alone = None if tape is None else alone
         self._is_alone = False
         self._alone_bytes = 0
-        self._tee = Tee(source, clock, partial(batch.add, self))
+        on_chunk = partial(batch.add, self)
+        came_ns = start_ns + response.offset_ns
+        self._tee = Tee(source, clock, on_chunk, came_ns=came_ns)
         self._is_stopping = False
         self._failure: Exception | None = None
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 import aiohttp
 from aiohttp.connector import Connection
+
+from streamtape.server.clock import Clock
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -31,13 +34,40 @@ class NoAnswerError(aiohttp.ClientConnectionError):
     """
 
 
-def open_session() -> aiohttp.ClientSession:
+class TimedResponse(aiohttp.ClientResponse):
+    """
+    An answer that knows how long its head took.
+    """
+
+    sent_ns: int
+    """
+    When the last byte was handed to the system of what was sent of the request before
+    the head had come, on the clock: of all of it, unless the upstream answered early.
+    """
+    arrived_ns: int
+    """When the head had come, on the clock; never before :attr:`sent_ns`."""
+    wire: _Socket
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """
+        Wait for the head.
+        """
+        await super().start(connection)
+        self.sent_ns, self.arrived_ns = self.wire.sent_ns, self.wire.clock.now_ns()
+        return self
+
+
+def open_session(clock: Clock) -> aiohttp.ClientSession:
     """
     Make a client that keeps no cookies, adds no headers and undoes no encoding.
+
+    Its answers are of :class:`TimedResponse`.
     """
+    make_socket = partial(_make_socket, clock)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, socket_factory=_make_socket),
+        connector=aiohttp.TCPConnector(limit=0, socket_factory=make_socket),
         request_class=_CarefulRequest,
+        response_class=TimedResponse,
         middlewares=(_ask_once,),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -88,38 +118,56 @@ class _CarefulRequest(aiohttp.ClientRequest):
             if protocol.should_close or not protocol.is_connected():
                 raise StaleConnectionError
         self._used.add(protocol)
-        return await super().send(conn)
+        wire = _find_socket(conn)
+        # Of what was sent over it before, nothing counts any more.
+        wire.sent_ns = wire.clock.now_ns()
+        response = await super().send(conn)
+        assert isinstance(response, TimedResponse)
+        response.wire = wire
+        return response
 
 
 class _Socket(socket.socket):
     """
-    A socket whose break is found by whoever reads, behind all that has arrived.
+    A socket that knows when it was last given something to send, and whose break is
+    found by whoever reads, behind all that has arrived.
 
     An upstream may answer before it was sent the whole request, and close. The next
     write then fails, asyncio closes at once, and the answer would never be read,
     although the system still has it. So what can't be sent any more is dropped.
     """
 
+    clock: Clock
+    sent_ns = 0
+    """When bytes were last handed to the system, on the clock."""
+
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """
         Send some bytes, or drop all of them if the connection is broken.
         """
+        # Behind the call, the upstream may have had time to answer.
+        at_ns = self.clock.now_ns()
         try:
-            return super().send(data, flags)
+            count = super().send(data, flags)
         except ConnectionError as error:
             self._break(error)
             return memoryview(data).nbytes
+        self.sent_ns = at_ns
+        return count
 
     def sendmsg(self, buffers: Iterable[ReadableBuffer], *others: Any) -> int:
         """
         Send the same in more than one piece.
         """
         pieces = list(buffers)
+        at_ns = self.clock.now_ns()
         try:
-            return super().sendmsg(pieces, *others)
+            count = super().sendmsg(pieces, *others)
         except ConnectionError as error:
             self._break(error)
             return sum(memoryview(piece).nbytes for piece in pieces)
+        self.sent_ns = at_ns
+        return count
 
     def _break(self, error: ConnectionError) -> None:
         """
@@ -142,6 +190,26 @@ class _Socket(socket.socket):
         vars(self).update(recv=recv, recv_into=recv_into)
 
 
-def _make_socket(address: tuple[Any, ...]) -> socket.socket:
+_open: Final = WeakValueDictionary[int, _Socket]()
+"""By their descriptors: asyncio shows no more of a socket than that."""
+
+
+def _make_socket(clock: Clock, address: tuple[Any, ...]) -> socket.socket:
     family, kind, protocol, *_ = address
-    return _Socket(family=family, type=kind, proto=protocol)
+    made = _Socket(family=family, type=kind, proto=protocol)
+    made.clock = clock
+    _open[made.fileno()] = made
+    return made
+
+
+def _find_socket(conn: Connection) -> _Socket:
+    """
+    Return the socket of a connection.
+
+    Raises:
+        ServerDisconnectedError: The upstream has closed it by now.
+    """
+    transport = conn.transport
+    if transport is None or transport.is_closing():
+        raise aiohttp.ServerDisconnectedError
+    return _open[transport.get_extra_info("socket").fileno()]

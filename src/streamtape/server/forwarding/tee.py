@@ -38,6 +38,7 @@ class Tee(asyncio.Protocol):
 
     Args:
         on_chunk: Gets the chunk and the time of its arrival in ns.
+        came_ns: When what has been read already had come.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class Tee(asyncio.Protocol):
         response: ClientResponse,
         clock: Clock,
         on_chunk: Callable[[bytes, int], None],
+        *,
+        came_ns: int,
     ) -> None:
         self.is_over = False
         self.is_paused = False
@@ -56,7 +59,7 @@ class Tee(asyncio.Protocol):
         self._clock = clock
         self._on_chunk = on_chunk
         self._changed = asyncio.Event()
-        self._last_ns = clock.now_ns()
+        self._last_ns = came_ns
         connection = response.connection
         self._inner = None if connection is None else connection.protocol
         self._transport = None if connection is None else connection.transport

@@ -19,9 +19,11 @@ from streamtape.errors import (
     UpstreamUnreachableError,
 )
 from streamtape.server.answers import TOLD
+from streamtape.server.clock import Clock
 from streamtape.server.forwarding.client import (
     NoAnswerError,
     StaleConnectionError,
+    TimedResponse,
     open_session,
 )
 from streamtape.server.forwarding.decoding import UNKNOWN, encoding_of
@@ -41,18 +43,21 @@ class Upstream:
 
     Args:
         base_url: As :func:`streamtape.server.config.check_upstream` returns it.
+        clock: Says when a request was sent, and when its answer came.
         source: Who named it, as in the settings; empty if that is not known.
         idle_limit_ns: Longest wait for the head of an answer.
     """
 
-    def __init__(self, base_url: str, *, source: str = "", idle_limit_ns: int) -> None:
+    def __init__(
+        self, base_url: str, clock: Clock, *, source: str = "", idle_limit_ns: int
+    ) -> None:
         self.base_url = base_url
         self._source = source
         self._origin = URL(base_url).origin()
         self._idle_limit_s = idle_limit_ns / 1e9
-        self._session = open_session()
+        self._session = open_session(clock)
 
-    async def send(self, request: Request) -> aiohttp.ClientResponse:
+    async def send(self, request: Request) -> TimedResponse:
         """
         Forward a request and return the answer once its head is there.
 
@@ -93,16 +98,18 @@ class Upstream:
             raise UpstreamUnreachableError(f"{self._origin} {reason}")
         return response
 
-    async def _ask(self, request: Request, url: URL) -> aiohttp.ClientResponse:
+    async def _ask(self, request: Request, url: URL) -> TimedResponse:
         while True:
             try:
-                return await self._session.request(
+                response = await self._session.request(
                     request.method,
                     url,
                     headers=[*forwarded_headers(request.headers)],
                     data=BytesIO(request.body) if request.body else None,
                     allow_redirects=False,
                 )
+                assert isinstance(response, TimedResponse)
+                return response
             except StaleConnectionError:
                 # It left the pool, so this comes to an end.
                 continue

@@ -4,6 +4,7 @@ The upstreams of a server: one for all scopes, unless one has its own.
 
 from __future__ import annotations
 
+from streamtape.server.clock import Clock
 from streamtape.server.config import Policy
 from streamtape.server.forwarding.upstream import Upstream
 
@@ -14,12 +15,21 @@ class Upstreams:
 
     Args:
         default: Base URL for policies without one; None where these never forward.
-        source: Who named that, as in the settings.
+        clock: As of the upstreams.
+        source: Who named the default, as in the settings.
         idle_limit_ns: As in :class:`streamtape.server.config.Config`.
     """
 
-    def __init__(self, default: str | None, *, source: str, idle_limit_ns: int) -> None:
+    def __init__(
+        self,
+        default: str | None,
+        clock: Clock,
+        *,
+        source: str,
+        idle_limit_ns: int,
+    ) -> None:
         self._default = default
+        self._clock = clock
         self._source = source
         self._idle_limit_ns = idle_limit_ns
         self._open: dict[tuple[str, str], Upstream] = {}
@@ -41,7 +51,10 @@ class Upstreams:
         upstream = self._open.get((base_url, source))
         if upstream is None:
             upstream = self._open[base_url, source] = Upstream(
-                base_url, source=source, idle_limit_ns=self._idle_limit_ns
+                base_url,
+                self._clock,
+                source=source,
+                idle_limit_ns=self._idle_limit_ns,
             )
         return upstream
 
