@@ -21,7 +21,7 @@ from e2e.runs import read_library
 from e2e.wire import Answer, ask_raw, raw_request
 from streamtape.core.modes import RecordMode
 from streamtape.errors import UsageError
-from streamtape.server.access.listen import listen
+from streamtape.server.access.listen import bind
 from streamtape.server.config import Config, Policy
 from streamtape.server.serve import RunningServer
 from streamtape.testing import INSTANT, FakeUpstream, json_reply, stream_reply, text
@@ -249,7 +249,7 @@ def test_a_port_that_another_has_on_ipv6_is_told_of(
         pytest.skip("this machine has no IPv6")
     with closing(taken):
         port = taken.getsockname()[1]
-        sockets = listen(port)
+        sockets = bind(port)
         for each in sockets:
             each.close()
 
@@ -260,8 +260,8 @@ def test_a_port_that_another_has_on_ipv6_is_told_of(
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_what_is_listened_on_anyway_is_nothing_more(address: str) -> None:
-    besides = listen(0, besides=address)
-    alone = listen(0)
+    besides = bind(0, besides=address)
+    alone = bind(0)
     try:
         assert len(besides) == len(alone)
     finally:

@@ -45,6 +45,9 @@ How long a command that was asked to end may take before it is killed: less than
 those ten seconds after which Docker and others would kill us and it.
 """
 
+_SWITCH_S: Final = 0.0002
+"""How long another thread may go on when an event is due; Python's own is 5 ms."""
+
 _ENDED: Final = 0
 """Stands for an end that was waited for where signals are read; no signal's number."""
 
@@ -62,12 +65,12 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
         UsageError: The server can't start as asked.
     """
     raise_limit()
+    log_defects()
     # The signals first: whoever reads the address may stop us at once.
     with closing(_Signals()) as signals, ExitStack() as stack:
         with waiting("Reading the library"):
-            server = stack.enter_context(RunningServer(config))
-        _calm_garbage_collection()
-        log_defects()
+            server = RunningServer(config, before_listening=_favour_events)
+            stack.enter_context(server)
         log.info("%s  %s", server.base_url, hello)
         _tell_outer_url(server)
         if command:
@@ -113,13 +116,16 @@ def _tell_outer_url(server: RunningServer) -> None:
     click.echo(f"{escape(url)}  for clients elsewhere", err=True)
 
 
-def _calm_garbage_collection() -> None:
+def _favour_events() -> None:
     """
-    Keep collections from making events late: they took up to 20 ms each.
+    Keep this process, which is ours, from making events late.
 
-    What is there now stays, and need not be looked at again; what comes later makes
-    so little garbage that a collection is worth it far less often than by default.
+    Collections took up to 20 ms each. What is there now stays, and need not be looked
+    at again; what comes later makes so little garbage that a collection is worth it far
+    less often than by default. No other thread, such as the one that prints the
+    address, keeps the server's waiting for long.
     """
+    sys.setswitchinterval(_SWITCH_S)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from streamtape.server.access.accepting import accepting
 from streamtape.server.access.connections import Front
 from streamtape.server.access.crowd import Crowd
 from streamtape.server.access.limits import find_most_requests
-from streamtape.server.access.listen import listen
+from streamtape.server.access.listen import bind, listen
 from streamtape.server.access.tokens import find_token, outer_url
 from streamtape.server.clock import Clock, SystemClock
 from streamtape.server.config import Config, adjust
@@ -49,6 +50,8 @@ class RunningServer:
 
     Args:
         config: What to serve.
+        before_listening: Called when all else of the start is done, in the thread of
+            the server; what it does then makes no first answer late.
 
     Raises:
         UsageError: On entering: the port is taken, the library is no folder or
@@ -56,13 +59,16 @@ class RunningServer:
             trust can't be read.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, *, before_listening: Callable[[], None] | None = None
+    ) -> None:
         self.config = config
         self.base_url = ""
         """What to set as a client's base URL, without ``/v1``."""
         self.outer_url = ""
         """The same for clients elsewhere, with the token; empty if none can come."""
         self.scopes = Scopes(config)
+        self._before_listening = before_listening
         self._exchanges: Exchanges
         self._thread = LoopThread(self._serve)
 
@@ -149,7 +155,7 @@ class RunningServer:
     async def _serve(self) -> None:
         config = self.config
         token = find_token(config.listen, config.token)
-        sockets = listen(config.port, besides=config.listen)
+        sockets = bind(config.port, besides=config.listen)
         port: int = sockets[0].getsockname()[1]
         async with contextlib.AsyncExitStack() as stack:
             for bound in sockets:
@@ -163,6 +169,9 @@ class RunningServer:
             front = Front(face.handle, crowd, clock, head_limit_s=head_limit_s)
             stack.push_async_callback(front.shutdown, _STOP_LIMIT_S)
             stack.callback(front.pre_shutdown)
+            if self._before_listening is not None:
+                self._before_listening()
+            listen(sockets)
             await stack.enter_async_context(accepting(front, crowd, sockets))
             self.base_url = f"http://127.0.0.1:{port}"
             if token is not None and config.listen is not None:

@@ -37,6 +37,8 @@ async def accepting(
     acceptor = _Acceptor(front, crowd)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(acceptor.accept(each)) for each in sockets]
+        # Each comes to wait now, before anybody hears that it does.
+        await asyncio.sleep(0)
         yield
         for task in tasks:
             task.cancel()

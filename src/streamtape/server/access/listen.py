@@ -1,5 +1,9 @@
 """
 Sockets to listen on: the loopback interface, and what was asked for besides.
+
+A port is taken when the start begins, and listens when it is over: until then the
+system refuses who comes, who would otherwise wait for the start and have all of its
+first answer late by that.
 """
 
 from __future__ import annotations
@@ -9,18 +13,25 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Iterable
 from ipaddress import ip_address
+from typing import Final
 
 from streamtape.errors import UsageError
 
 log = logging.getLogger(__name__)
 
+_WAITING: Final = 1024
+"""Connections that the system keeps until they are accepted."""
+
 _LOCALS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 
-def listen(port: int, *, besides: str | None = None) -> list[socket.socket]:
+def bind(port: int, *, besides: str | None = None) -> list[socket.socket]:
     """
-    Listen on the loopback interface: IPv4, and IPv6 where there is one.
+    Take a port of the loopback interface: of IPv4, and of IPv6 where there is one.
+
+    Nobody can connect before :func:`listen`.
 
     Args:
         port: 0 picks a free one.
@@ -52,6 +63,21 @@ def listen(port: int, *, besides: str | None = None) -> list[socket.socket]:
             sockets.append(opened.enter_context(bound))
         opened.pop_all()
     return sockets
+
+
+def listen(sockets: Iterable[socket.socket]) -> None:
+    """
+    Let clients connect.
+
+    Raises:
+        UsageError: Another program has come to listen on the port first.
+    """
+    for bound in sockets:
+        try:
+            bound.listen(_WAITING)
+        except OSError as error:
+            host, port, *_ = bound.getsockname()
+            raise _refusal(host, port, error) from error
 
 
 def is_loopback(address: str) -> bool:
@@ -92,7 +118,6 @@ def _bind(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         bound.bind((host, port))
-        bound.listen(1024)
     except OverflowError as error:
         bound.close()
         raise UsageError(f"port {port}: expected a number up to 65535") from error
