@@ -24,7 +24,7 @@ from bench.systems import running
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 from streamtape.library import Library
 
 if TYPE_CHECKING:

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.mutants import damage
-from streamtape.core.format.excerpts import find_end, find_header, find_request
+from streamtape.core.format.reader import (
+    TapeReader,
+    find_end,
+    find_header,
+    find_request,
+)
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.model import Ending, EndReason, Part, Response
-from streamtape.core.streams.sse import EventSplitter, encode_event, parse_event
+from streamtape.core.sse import EventSplitter, encode_event, parse_event
 from streamtape.errors import CassetteError
-from streamtape.library.excerpts import read_end, read_request
-from streamtape.library.reader import CassetteReader
+from streamtape.library.reader import CassetteReader, read_end, read_request
 
 DAMAGED: Final = b"D"
 """Begins an input that says which cassette to damage, and how."""

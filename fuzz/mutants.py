@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgpack
 
-from streamtape.core.format.frame_reader import FrameReader
-from streamtape.core.format.frame_writer import FrameWriter
 from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.reader import FrameReader
 from streamtape.core.format.records import Kind
+from streamtape.core.format.writer import FrameWriter
 
 STEP_BYTES: Final = 4
 """Length of one step of :func:`damage`."""

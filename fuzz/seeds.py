@@ -11,7 +11,7 @@ from typing import Final
 from streamtape.core.format.frames import TRAILER
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 
 _GOLDEN: Final = Path(__file__).parents[1] / "tests" / "data"
 

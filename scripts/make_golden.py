@@ -19,14 +19,14 @@ from typing import Any, Final
 
 import msgpack
 
-from streamtape.core.format.frame_reader import FrameReader
-from streamtape.core.format.frame_writer import FrameWriter
 from streamtape.core.format.frames import MAGIC, Flags
+from streamtape.core.format.reader import FrameReader
 from streamtape.core.format.records import Kind
+from streamtape.core.format.writer import FrameWriter
 from streamtape.core.model import EndReason, Headers, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
-from streamtape.core.secrecy.redaction import REDACTED
+from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.text import REDACTED
 
 FOLDER: Final = Path(__file__).parents[1] / "tests" / "data" / "v1"
 

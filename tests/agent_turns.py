@@ -12,7 +12,7 @@ from streamtape.core.matching.key import request_key
 from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.rules import Rules
 from streamtape.core.model import Request
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 
 OPEN, CLOSE = "<system-reminder>", "</system-reminder>"
 MARK = {"type": "ephemeral"}

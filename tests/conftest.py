@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from proofs import PROPERTY, Outcomes, Trials, case_numbers
-from streamtape.core.secrecy.secrets import forget_secrets
+from streamtape.core.redaction.secrets import forget_secrets
 
 # Same examples in every run, and no limit in wall-clock time: a gate that fails
 # by chance, or on a busy machine, says nothing about the change.

@@ -11,13 +11,12 @@ from zlib import crc32
 
 import msgpack
 
-from streamtape.core.format.frame_writer import FrameWriter
 from streamtape.core.format.frames import HEAD, MAGIC, TRAILER, TRAILER_MAGIC
 from streamtape.core.format.records import Header, Kind
-from streamtape.core.format.tape_writer import TapeWriter
+from streamtape.core.format.writer import FrameWriter, TapeWriter
 from streamtape.core.model import Ending, EndReason, Request, Response
-from streamtape.core.secrecy.heads import clean_request, clean_response
-from streamtape.core.secrecy.redaction import clean_bytes
+from streamtape.core.redaction.headers import clean_request, clean_response
+from streamtape.core.redaction.text import clean_bytes
 
 REQUEST = Request(
     method="POST",

@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgpack
 
 from crafting import RESPONSE_FIELDS
-from streamtape.core.format.frame_writer import FrameWriter
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Kind
+from streamtape.core.format.writer import FrameWriter
 
 KEY: Final = "sk-ant-api03-" + "Ab1_" * 20
 """Of a known kind, and nobody's."""

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from streamtape.core.matching.key import DEFAULT_RULES, matched
 from streamtape.core.matching.rules import Rules
-from streamtape.core.misses.explaining import explain_miss
-from streamtape.core.misses.recorded import Recorded
-from streamtape.core.misses.report import MissReport
+from streamtape.core.misses.nearest import Recorded
+from streamtape.core.misses.report import MissReport, explain_miss
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError
 

@@ -11,7 +11,7 @@ from streamtape.core.matching.key import matched, request_key
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 from streamtape.library import CassetteWriter, Library, read_cassette
 
 

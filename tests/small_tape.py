@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamtape.core.format.frame_reader import FrameReader
 from streamtape.core.format.frames import TRAILER
+from streamtape.core.format.reader import FrameReader
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 from streamtape.errors import CassetteError
 from streamtape.library import CassetteReader
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from streamtape.core.model import EndReason, Headers, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 from streamtape.library import CassetteWriter, Library
 from streamtape.testing import MODEL, api_event
 

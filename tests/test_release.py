@@ -58,5 +58,5 @@ def test_what_the_demo_says_to_install_is_this_package() -> None:
     [extra] = project["project"]["optional-dependencies"]
     named = f"{project['project']['name']}[{extra}]"
 
-    for path in ("README.md", "src/streamtape/cli/_conversation.py"):
+    for path in ("README.md", "src/streamtape/cli/demo.py"):
         assert named in (ROOT / path).read_text(encoding="utf-8")

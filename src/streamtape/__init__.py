@@ -10,7 +10,7 @@ from streamtape.version import __version__
 
 if TYPE_CHECKING:
     from streamtape.core.cassette import Cassette
-    from streamtape.core.streams.timing import Timing
+    from streamtape.core.messages.timing import Timing
     from streamtape.library.reader import read_cassette as open
     from streamtape.server.api import record, replay
 
@@ -26,7 +26,7 @@ __all__ = [
 
 _PLACES = {
     "Cassette": ("streamtape.core.cassette", "Cassette"),
-    "Timing": ("streamtape.core.streams.timing", "Timing"),
+    "Timing": ("streamtape.core.messages.timing", "Timing"),
     "open": ("streamtape.library.reader", "read_cassette"),
     "record": ("streamtape.server.api", "record"),
     "replay": ("streamtape.server.api", "replay"),

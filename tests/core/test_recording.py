@@ -12,14 +12,14 @@ from helpers import every_split
 from planting import KEYS, Planted, in_pieces
 from proofs import Trials
 from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.reader import TapeReader
 from streamtape.core.format.records import End, Header
-from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
-from streamtape.core.secrecy.redaction import REDACTED
-from streamtape.core.secrecy.secrets import remember_secret
+from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.text import REDACTED
 
 STREAM = "text/event-stream; charset=utf-8"
 JSON = "application/json"

@@ -11,7 +11,7 @@ import pytest
 
 from streamtape.core.modes import RecordMode
 from streamtape.server.config import Config, Policy
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.testing import INSTANT, FakeUpstream
 
 

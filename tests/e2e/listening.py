@@ -15,8 +15,8 @@ from streamtape.core.matching.key import matched
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
-from streamtape.core.streams.sse import EventSplitter
+from streamtape.core.redaction.headers import clean_request
+from streamtape.core.sse import EventSplitter
 from streamtape.library import CassetteWriter, Library
 from streamtape.testing import INSTANT, Reply, ReplyEnding, stream_reply, text
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import streamtape
 from streamtape import Cassette
-from streamtape.library.folder import Library
+from streamtape.library.library import Library
 from streamtape.testing import INSTANT, Answers, FakeUpstream, Reply, SeenRequest
 
 T = TypeVar("T")

@@ -27,7 +27,7 @@ from e2e.wire import (
 from streamtape import StreamtapeError
 from streamtape.core.modes import RecordMode
 from streamtape.server.config import Config, Policy
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.testing import (
     FakeUpstream,
     Framing,

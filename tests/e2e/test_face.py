@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.wire import Answer, ask, ask_raw, raw_request
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.testing import FakeUpstream
 
 PAGE = "http://localhost:5173"

@@ -11,7 +11,7 @@ import pytest
 import streamtape
 from e2e.runs import read_library, run_thrice
 from e2e.wire import ask
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.testing import FakeUpstream, Profile, json_reply
 
 BODY = '{"messages":[{"role":"user","content":"Hello"}]}'

@@ -11,7 +11,7 @@ import pytest
 
 import streamtape
 from e2e.wire import Ending, ask, ask_raw, connect, raw_request, read_answer
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.testing import INSTANT, FakeUpstream, default_answers
 
 BODY = '{"messages":[{"role":"user","content":"Hello"}]}'

@@ -28,7 +28,7 @@ from e2e.processes import (
 from e2e.wire import ask, authority, connect
 from streamtape import open as read_cassette
 from streamtape.core.model import EndReason
-from streamtape.library.excerpts import read_end
+from streamtape.library.reader import read_end
 from streamtape.testing import FakeUpstream, Reply, raw_reply
 from taping import write_tape
 

@@ -16,7 +16,7 @@ from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request
 from streamtape.errors import UsageError
 from streamtape.library import Library
-from streamtape.library.stamps import WallClock
+from streamtape.library.files import WallClock
 from taping import start_tape, write_tape
 
 DATA = b"data: {}\n\n"

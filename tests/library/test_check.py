@@ -8,8 +8,7 @@ from crafting import write_full
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason
-from streamtape.library.check import check_file
-from streamtape.library.findings import MOST_FINDINGS, Finding, Severity
+from streamtape.library.check import MOST_FINDINGS, Finding, Severity, check_file
 from taping import hello, start_tape, write_tape
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE

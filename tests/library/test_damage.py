@@ -30,7 +30,7 @@ from streamtape.errors import (
     NotACassetteError,
 )
 from streamtape.library import read_cassette
-from streamtape.library.excerpts import read_end
+from streamtape.library.reader import read_end
 
 
 def test_the_sample_is_small_enough_to_flip_every_bit() -> None:

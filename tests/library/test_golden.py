@@ -16,7 +16,7 @@ import pytest
 from streamtape import errors
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.library import CassetteReader, read_cassette
-from streamtape.library.excerpts import read_end
+from streamtape.library.reader import read_end
 
 DATA: Final = Path(__file__).parents[1] / "data"
 TAPES: Final = sorted(DATA.glob("v*/*.tape"))

@@ -7,10 +7,10 @@ import pytest
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason, Request
-from streamtape.core.rewriting.pieces import PieceReader
+from streamtape.core.rewriting.frames import PieceReader
 from streamtape.errors import CassetteError, NotACassetteError
 from streamtape.library import read_cassette
-from streamtape.library.excerpts import read_end
+from streamtape.library.reader import read_end
 from streamtape.library.recover import recover_file
 from streamtape.testing import MODEL
 from taping import ASKED, JSON, MS, hello, start_tape, write_tape

@@ -16,12 +16,12 @@ from reliability.failing_disk import CountingDisk
 from streamtape.core.format.records import Kind
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request
-from streamtape.core.secrecy.heads import clean_request
-from streamtape.core.secrecy.secrets import remember_secret
+from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import remember_secret
 from streamtape.errors import CassetteError, DamagedCassetteError
 from streamtape.library import Library, read_cassette
+from streamtape.library.check import find_leaks
 from streamtape.library.disk import Disk, using_disk
-from streamtape.library.leaks import find_leaks
 from streamtape.library.redact import redact_file
 from taping import hello, start_tape, write_tape
 

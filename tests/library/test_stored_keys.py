@@ -10,11 +10,11 @@ import pytest
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape_writer import TapeWriter
+from streamtape.core.format.writer import TapeWriter
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 from streamtape.library import Library
 
 HELLO = clean_request(Request(method="POST", target="/v1/messages", body=b"hello"))

@@ -13,10 +13,9 @@ import pytest
 
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 from streamtape.library import CassetteWriter, Library, read_cassette
-from streamtape.library.disk import Disk, using_disk
-from streamtape.library.locks import is_locked
+from streamtape.library.disk import Disk, is_locked, using_disk
 
 KEY = "a key"
 EVENT = b"data: " + b"x" * 90 + b"\n\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_plugin.projects import Project
-from streamtape.pytest_plugin.naming import folder_of, name_in_module, safe_name
+from streamtape.pytest_plugin.folders import folder_of, name_in_module, safe_name
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_a_defect_of_ours_costs_nothing(project: Project) -> None:
     broken = """
 @pytest.fixture(autouse=True)
 def broken(monkeypatch):
-    from streamtape.server.answering.forwards import Forwards
+    from streamtape.server.forward import Forwards
 
     async def fail(*args, **named):
         raise KeyError("of ours")

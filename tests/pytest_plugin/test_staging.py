@@ -11,8 +11,7 @@ import pytest
 from recorded import BYE, HELLO, ask, record
 from reliability.failing_disk import CountingDisk
 from streamtape.library import Library
-from streamtape.library.disk import using_disk
-from streamtape.library.locks import is_locked
+from streamtape.library.disk import is_locked, using_disk
 from streamtape.pytest_plugin.staging import Staging
 
 _NEW = ask("New")

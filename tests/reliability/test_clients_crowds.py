@@ -23,9 +23,9 @@ from e2e.processes import COMMAND, PATIENCE_S, Program, plain_environment
 from e2e.wire import Answer, Ending, ask, connect, raw_request
 from proofs import Trials
 from streamtape.core.modes import RecordMode
-from streamtape.server.access.limits import MOST_REQUESTS, most_requests_within
 from streamtape.server.config import Config, Policy
-from streamtape.server.serve import RunningServer
+from streamtape.server.http.limits import MOST_REQUESTS, most_requests_within
+from streamtape.server.server import RunningServer
 from streamtape.testing import INSTANT, FakeUpstream, stream_reply, text
 
 _MS: Final = 1_000_000

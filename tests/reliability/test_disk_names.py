@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from streamtape.core.matching.key import matched
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import Request
-from streamtape.pytest_plugin.naming import safe_name
-from streamtape.server.state.scope_names import is_scope_name
+from streamtape.pytest_plugin.folders import safe_name
+from streamtape.server.scopes import is_scope_name
 
 NAMES: Final = [
     "../x",

@@ -14,7 +14,7 @@ import streamtape
 from e2e.processes import wait_until
 from e2e.wire import authority, connect
 from streamtape.library.disk import Disk, using_disk
-from streamtape.server.state.commits import MOST_WAITING
+from streamtape.server.commits import MOST_WAITING
 from streamtape.testing import FakeUpstream, json_reply
 from usage import IS_TOLD, count_descriptors
 

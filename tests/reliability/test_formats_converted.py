@@ -16,7 +16,7 @@ from proofs import Trials
 from streamtape.core.format.frames import MAGIC
 from streamtape.errors import CassetteError, NotACassetteError
 from streamtape.library import read_cassette
-from streamtape.library.excerpts import read_header, read_request
+from streamtape.library.reader import read_header, read_request
 from taping import hello, write_tape
 
 CONVERTED = "a text conversion damaged this cassette; restore it, and mark *.tape as "

@@ -11,12 +11,12 @@ import pytest
 
 from proofs import Trials
 from streamtape import Cassette
-from streamtape.core.format.frame_reader import FrameReader
 from streamtape.core.format.frames import MAX_PAYLOAD_BYTES, TRAILER
+from streamtape.core.format.reader import FrameReader
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request
-from streamtape.core.streams.sse import EventSplitter
+from streamtape.core.redaction.headers import clean_request
+from streamtape.core.sse import EventSplitter
 from streamtape.library import CassetteReader, read_cassette
 from taping import ASKED, JSON, STREAM, hello
 

@@ -31,7 +31,7 @@ from e2e.wire import (
 from proofs import Trials
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.server.config import Config, Policy
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.testing import (
     FakeUpstream,
     ReplyEnding,

@@ -22,7 +22,7 @@ import pytest
 import streamtape
 from e2e.processes import wait_until
 from e2e.wire import ask, connect, raw_request
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.testing import (
     FakeUpstream,
     Reply,

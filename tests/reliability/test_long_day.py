@@ -23,7 +23,7 @@ from proofs import Trials
 from streamtape.core.model import Part
 from streamtape.core.pacing import Pacing
 from streamtape.library.reader import CassetteReader
-from streamtape.server.answering.replay import Player
+from streamtape.server.replay import Player
 from streamtape.testing import FakeClock, FakeUpstream, Profile, api_event, stream_reply
 from streamtape.testing import text as said
 from taping import MS, write_tape

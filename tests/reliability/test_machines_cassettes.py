@@ -23,12 +23,12 @@ from hypothesis.stateful import (
 from proofs import Trials
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape_writer import TapeWriter
+from streamtape.core.format.writer import TapeWriter
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
-from streamtape.core.secrecy.heads import clean_request, clean_response
-from streamtape.core.secrecy.redaction import clean_bytes
+from streamtape.core.redaction.headers import clean_request, clean_response
+from streamtape.core.redaction.text import clean_bytes
 from streamtape.errors import CassetteError
 from streamtape.library import CassetteReader, CassetteWriter, Library, read_cassette
 from taping import STREAM

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 
 from proofs import Trials
 from streamtape.core.matching.takes import Exhausted, Takes
-from streamtape.core.streams.sse import EventSplitter, parse_event
+from streamtape.core.sse import EventSplitter, parse_event
 
 PIECES = st.lists(
     st.sampled_from(

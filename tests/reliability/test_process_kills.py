@@ -25,7 +25,7 @@ from e2e.wire import Ending, ask, connect, raw_request
 from proofs import Trials
 from streamtape import Cassette
 from streamtape.core.model import EndReason
-from streamtape.core.streams.sse import EventSplitter
+from streamtape.core.sse import EventSplitter
 from streamtape.server.clock import SystemClock
 from streamtape.testing import (
     FakeUpstream,

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from proofs import Trials
-from streamtape.core.format.frame_reader import FrameReader
+from streamtape.core.format.reader import FrameReader
 from streamtape.core.model import Ending, EndReason
 from streamtape.errors import CassetteError, DamagedCassetteError
 from streamtape.library import CassetteReader, read_cassette

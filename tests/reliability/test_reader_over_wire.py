@@ -17,14 +17,14 @@ import pytest
 import streamtape
 from e2e.wire import Answer, Ending, ask, authority, raw_request, read_answer
 from proofs import Trials
-from streamtape.core.format.frame_reader import FrameReader
 from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.reader import FrameReader
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape_writer import TapeWriter
+from streamtape.core.format.writer import TapeWriter
 from streamtape.core.model import Ending as RecordedEnding
 from streamtape.core.model import EndReason, Request, Response
-from streamtape.core.secrecy.heads import clean_request, clean_response
-from streamtape.core.secrecy.redaction import CleanBytes
+from streamtape.core.redaction.headers import clean_request, clean_response
+from streamtape.core.redaction.text import CleanBytes
 from streamtape.testing import api_event
 from taping import JSON, STREAM, hello, write_tape
 

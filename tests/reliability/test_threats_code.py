@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 import streamtape
-from streamtape.settings import files
+from streamtape.settings.resolve import find_settings_files
 
 SOURCE: Final = Path(streamtape.__file__).parent
 
@@ -108,4 +108,4 @@ def test_what_only_reads_is_let_be(source: str) -> None:
 
 
 def test_settings_are_read_as_toml() -> None:
-    assert "tomllib" in vars(files)
+    assert "tomllib" in find_settings_files.__globals__

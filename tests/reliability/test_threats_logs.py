@@ -27,7 +27,7 @@ from e2e.wire import ask_raw, connect, raw_request
 from proofs import Trials
 from reliability.spellings import count_leaks, spell
 from streamtape.cli._log import configure_log, log_defects
-from streamtape.core.secrecy.secrets import remember_secret
+from streamtape.core.redaction.secrets import remember_secret
 from streamtape.testing import (
     INSTANT,
     FakeUpstream,

@@ -20,7 +20,7 @@ from proofs import Trials
 from streamtape.core.modes import RecordMode
 from streamtape.errors import UsageError
 from streamtape.server.config import Config, Policy
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.testing import INSTANT, FakeUpstream, stream_reply, text
 
 REPLY: Final = stream_reply(text("Hello."), profile=INSTANT)

@@ -13,7 +13,7 @@ import pytest
 import streamtape
 from e2e.runs import read_library
 from e2e.wire import connect, listen, raw_request, read_answer, url_of
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 STRAY: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"

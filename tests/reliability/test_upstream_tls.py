@@ -21,7 +21,7 @@ from e2e.runs import read_library
 from e2e.wire import Answer, Ending, ask, listen
 from streamtape.core.model import Request
 from streamtape.errors import UpstreamUnreachableError
-from streamtape.server.forwarding.upstream import Upstream
+from streamtape.server.upstream.client import Upstream
 from streamtape.testing import (
     INSTANT,
     FakeClock,

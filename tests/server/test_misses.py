@@ -7,11 +7,10 @@ from pathlib import Path
 
 from asking import changed
 from streamtape.core.matching.key import matched
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 from streamtape.server.config import Config
 from streamtape.server.misses import report_miss
-from streamtape.server.state.scope import Scope
-from streamtape.server.state.scopes import Scopes
+from streamtape.server.scopes import Scope, Scopes
 from taping import write_tape
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from soak.clients import Heard
 from streamtape.core.model import Response
-from streamtape.core.streams.sse import EventSplitter
+from streamtape.core.sse import EventSplitter
 from streamtape.testing import Framing, Reply, ReplyEnding
 
 MISSED: Final = 424

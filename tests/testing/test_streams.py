@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streamtape.core.streams.sse import EventSplitter, parse_event
+from streamtape.core.sse import EventSplitter, parse_event
 from streamtape.testing import (
     PING,
     Block,

@@ -1,5 +1,5 @@
 """
-Which files a person means.
+Which files a person means, and those that a command then works on.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
-from streamtape.errors import CassetteNotFoundError
-from streamtape.library.entries import TAPE_SUFFIX
-from streamtape.library.folder import Library
+from streamtape.errors import CassetteNotFoundError, UsageError
+from streamtape.library.filenames import TAPE_SUFFIX
+from streamtape.library.library import Library
 
 
 class NamedPath(click.Path):
@@ -83,3 +83,37 @@ def find_cassette(name: str, folder: Path) -> Path:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]}?" if near else "streamtape ls lists what there is"
     raise CassetteNotFoundError(f"there is no such cassette; {hint}", path=Path(name))
+
+
+def find_targets(paths: Sequence[Path], cassettes: Path) -> list[Path]:
+    """
+    Return the files that are named, those in the folders that are named, or all of
+    the library if nothing is.
+
+    Raises:
+        UsageError: Something of it does not exist, or can't be looked into: nothing
+            would be done, and taken for well done.
+    """
+    if not paths and not cassettes.is_dir():
+        message = f"{cassettes}: there is no such folder; name one, or use --cassettes"
+        raise UsageError(message)
+    try:
+        found = [path for path, _ in find_files(paths, cassettes)]
+    except CassetteNotFoundError as error:
+        raise UsageError(str(error)) from error
+    for folder in filter(Path.is_dir, paths or (cassettes,)):
+        _look_into(folder)
+    return list(dict.fromkeys(found))
+
+
+def _look_into(folder: Path) -> None:
+    """
+    Refuse a folder if it, or one in it that may have cassettes, can't be read.
+    """
+
+    def refuse(error: OSError) -> NoReturn:
+        message = f"{error.filename}: can't be read: {error.strerror}"
+        raise UsageError(message) from error
+
+    for _, inner, _ in os.walk(folder, onerror=refuse):
+        inner[:] = [name for name in inner if not name.startswith(".")]

@@ -12,8 +12,7 @@ import click
 
 from streamtape.errors import UsageError
 from streamtape.settings import resolve
-from streamtape.settings.setting import Setting
-from streamtape.settings.table import DEFAULT_PORT, SETTINGS
+from streamtape.settings.table import DEFAULT_PORT, SETTINGS, Setting
 
 Function: TypeAlias = Callable[..., None]
 

@@ -22,7 +22,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from streamtape.core.secrecy.redaction import clean_text
+from streamtape.core.redaction.text import clean_text
 from streamtape.errors import CassetteError
 
 if TYPE_CHECKING:

@@ -22,11 +22,11 @@ from streamtape.cli._log import log_defects
 from streamtape.cli._progress import waiting
 from streamtape.cli._render import escape
 from streamtape.cli._summary import Finish, print_summary
-from streamtape.server.access.limits import raise_limit
-from streamtape.server.access.tokens import TOKEN_VARIABLE
 from streamtape.server.config import Config
-from streamtape.server.serve import RunningServer
-from streamtape.server.state.summary import Summary
+from streamtape.server.http.guard import TOKEN_VARIABLE
+from streamtape.server.http.limits import raise_limit
+from streamtape.server.server import RunningServer
+from streamtape.server.summary import Summary
 
 log = logging.getLogger(__name__)
 

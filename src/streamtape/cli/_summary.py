@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from streamtape.cli._words import count, format_ns
-from streamtape.server.state.summary import Saved, Summary
+from streamtape.server.summary import Saved, Summary
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from rich.text import Text
 from streamtape.cli._render import escape, shorten
 from streamtape.cli._words import count, format_ns, state_words
 from streamtape.core.cassette import Cassette
-from streamtape.core.streams.messages import decode, foreign_text
-from streamtape.core.streams.sse import EventSplitter, ServerSentEvent, parse_event
+from streamtape.core.messages.events import decode, foreign_text
+from streamtape.core.sse import EventSplitter, ServerSentEvent, parse_event
 
 _FIRST: Final = 12
 _LAST: Final = 6

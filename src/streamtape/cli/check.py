@@ -14,15 +14,13 @@ from typing import Final
 
 import click
 
-from streamtape.cli._files import NAMED_PATH
+from streamtape.cli._files import NAMED_PATH, find_targets
 from streamtape.cli._options import cassettes_option
 from streamtape.cli._progress import tracked
 from streamtape.cli._render import Styled, escape, make_console, print_json, print_line
-from streamtape.cli._targets import find_targets
 from streamtape.cli._words import count
-from streamtape.core.secrecy.secrets import remember_environment
-from streamtape.library.check import check_file
-from streamtape.library.findings import Finding, Severity
+from streamtape.core.redaction.secrets import remember_environment
+from streamtape.library.check import Finding, Severity, check_file
 
 _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 

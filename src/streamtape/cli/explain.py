@@ -14,20 +14,17 @@ import click
 from streamtape.cli._options import setting_options
 from streamtape.cli._render import escape, make_console, print_json
 from streamtape.core.matching.key import matched
-from streamtape.core.matching.retries import NO_ANSWER, without_retries
-from streamtape.core.misses.explaining import describe_request
+from streamtape.core.matching.takes import NO_ANSWER, without_retries
+from streamtape.core.misses.report import describe_request
 from streamtape.core.model import Headers, Request, find_header
-from streamtape.core.secrecy.heads import clean_request
+from streamtape.core.redaction.headers import clean_request
 from streamtape.errors import CassetteError, UsageError
-from streamtape.library.entries import TAPE_SUFFIX
-from streamtape.library.excerpts import read_request
-from streamtape.library.reader import CassetteReader
+from streamtape.library.filenames import TAPE_SUFFIX
+from streamtape.library.reader import CassetteReader, read_request
 from streamtape.library.writer import PART_SUFFIX
 from streamtape.server.config import replaying_config
 from streamtape.server.misses import report_miss
-from streamtape.server.state.scope import Scope
-from streamtape.server.state.scope_names import is_scope_name
-from streamtape.server.state.scopes import Scopes
+from streamtape.server.scopes import Scope, Scopes, is_scope_name
 
 if TYPE_CHECKING:
     from streamtape.settings import Settings

@@ -11,7 +11,7 @@ from streamtape.cli._serving import serve
 from streamtape.cli._summary import Finish, finish_options
 from streamtape.core.modes import RecordMode
 from streamtape.server.config import Config, recording_config
-from streamtape.server.forwarding.upstream_url import with_source
+from streamtape.server.upstream.url import with_source
 from streamtape.settings import Settings
 from streamtape.settings.table import SETTINGS
 

@@ -15,9 +15,9 @@ from streamtape.cli._ending import tidying
 from streamtape.cli._files import NAMED_PATH
 from streamtape.cli._render import escape, note
 from streamtape.cli._words import count
-from streamtape.core.secrecy.secrets import remember_environment
+from streamtape.core.redaction.secrets import remember_environment
 from streamtape.errors import UsageError
-from streamtape.library.entries import TAPE_SUFFIX, stem_and_take
+from streamtape.library.filenames import TAPE_SUFFIX, stem_and_take
 from streamtape.library.recover import Recovered, recover_file
 from streamtape.library.writer import PART_SUFFIX
 

@@ -16,17 +16,16 @@ from typing import Any, Final
 import click
 
 from streamtape.cli._ending import tidying
-from streamtape.cli._files import NAMED_PATH
+from streamtape.cli._files import NAMED_PATH, find_targets
 from streamtape.cli._options import cassettes_option
 from streamtape.cli._progress import tracked
 from streamtape.cli._render import escape, make_console, note, print_json, print_line
-from streamtape.cli._targets import find_targets
 from streamtape.cli._words import count
-from streamtape.core.secrecy.redaction import clean_text
-from streamtape.core.secrecy.secrets import remember_environment, remember_secret
+from streamtape.core.redaction.secrets import remember_environment, remember_secret
+from streamtape.core.redaction.text import clean_text
 from streamtape.errors import CassetteError, DamagedCassetteError, UsageError
-from streamtape.library.findings import command_for
-from streamtape.library.locks import is_locked
+from streamtape.library.check import command_for
+from streamtape.library.disk import is_locked
 from streamtape.library.redact import Redacted, redact_file
 
 _MOST_SHOWN: Final = 20

@@ -8,10 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from streamtape.core.messages.events import final_message, message_text, stream_text
+from streamtape.core.messages.timing import Timing, measure
 from streamtape.core.model import Ending, Part, Request, Response
-from streamtape.core.streams.accumulator import final_message, stream_text
-from streamtape.core.streams.messages import message_text
-from streamtape.core.streams.timing import Timing, measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

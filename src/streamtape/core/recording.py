@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.tape_writer import TapeWriter
+from streamtape.core.format.writer import TapeWriter
 from streamtape.core.matching.key import KEY_VERSION
+from streamtape.core.messages.events import StreamSummary
 from streamtape.core.model import Ending, EndReason, Response
-from streamtape.core.secrecy.body_redaction import BodyRedactor, Cleaned, body_redactor
-from streamtape.core.secrecy.heads import CleanRequest, clean_response
-from streamtape.core.secrecy.redaction import clean_text
-from streamtape.core.streams.messages import StreamSummary
-from streamtape.core.streams.sse import EventSplitter
+from streamtape.core.redaction.headers import CleanRequest, clean_response
+from streamtape.core.redaction.stream import BodyRedactor, Cleaned, body_redactor
+from streamtape.core.redaction.text import clean_text
+from streamtape.core.sse import EventSplitter
 
 _COUNT_LIMIT: Final = 2**53
 """More than any count of tokens, and exact in every language that reads it."""

@@ -2,9 +2,9 @@
 Files and folders: reading cassettes, writing them so that nothing is lost, names.
 """
 
-from streamtape.library.entries import Entry
+from streamtape.library.filenames import Entry
 from streamtape.library.files import Known
-from streamtape.library.folder import Library
+from streamtape.library.library import Library
 from streamtape.library.reader import CassetteReader, read_cassette
 from streamtape.library.writer import CassetteWriter
 

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 from streamtape.core.model import Ending, Part, Request, Response
 from streamtape.errors import CassetteNotFoundError
+from streamtape.library.files import Stamp, WallClock, is_settled, stamp_of
 from streamtape.library.reader import CassetteReader, read_cassette
-from streamtape.library.stamps import Stamp, WallClock, is_settled, stamp_of
 
 _KEPT_FILE_BYTES: Final = 1024 * 1024
 """A longer file is read from the disk as it is played, in constant memory."""

@@ -1,34 +1,34 @@
 """
 The look through one file of a library for whatever is wrong with it.
+
+Also for secrets; and what is said of each finding: how bad it is, where, and what to
+do about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from streamtape.core.format.frames import HEAD, TRAILER, TRAILER_MAGIC, Frame
 from streamtape.core.format.records import End
-from streamtape.core.model import Ending, Part, Response
-from streamtape.core.rewriting.pieces import Piece
-from streamtape.core.secrecy.leaks import Leak
-from streamtape.core.streams.grammar import Grammar
-from streamtape.errors import CassetteError, UnsupportedVersionError
-from streamtape.library.findings import (
-    MOST_FINDINGS,
-    Finding,
-    Severity,
-    about_ending,
-    about_error,
-    about_events,
-    about_leak,
-    about_part,
-    limited,
+from streamtape.core.matching.names import find_kinds_in_name
+from streamtape.core.messages.grammar import Grammar
+from streamtape.core.model import Ending, EndReason, Part, Request, Response
+from streamtape.core.redaction.scan import Leak, LeakScanner, RawScanner
+from streamtape.core.rewriting.frames import Piece, PieceReader, holds_key, unknown_in
+from streamtape.errors import (
+    CassetteError,
+    DamagedCassetteError,
+    UnsupportedVersionError,
 )
-from streamtape.library.leaks import find_leaks, find_raw_kinds
-from streamtape.library.locks import is_locked
-from streamtape.library.opening import open_regular, translated_errors
-from streamtape.library.reader import CassetteReader
+from streamtape.library.atomic import read_pieces
+from streamtape.library.disk import is_locked
+from streamtape.library.reader import CassetteReader, open_regular, translated_errors
 from streamtape.library.writer import PART_SUFFIX
 
 
@@ -146,3 +146,212 @@ def _find_secrets(path: Path, stream: _Stream) -> Iterator[Finding]:
         pass
     for leak in leaks:
         yield about_leak(path, leak)
+
+
+MOST_FINDINGS: Final = 20
+"""Of one sort in one file; the others are counted."""
+
+
+class Severity(StrEnum):
+    """
+    How bad it is.
+    """
+
+    ERROR = "error"
+    """The file can't be used, or must not be shared."""
+    WARNING = "warning"
+    """It can be used, but is not as it should be."""
+    NOTE = "note"
+    """It is as it was meant to be, and worth knowing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """
+    One thing about one file. Holds nothing of a secret itself.
+    """
+
+    path: Path
+    severity: Severity
+    what: str
+    where: str = ""
+    """Within the file; empty for the file as a whole."""
+    todo: str = ""
+    """Empty where there is nothing to do."""
+
+
+def limited(findings: Sequence[Finding], count: int | None = None) -> Iterator[Finding]:
+    """
+    Yield the first of the findings of one sort, and how many more there are.
+
+    Args:
+        count: How many there are; None for as many as are given.
+    """
+    shown = findings[:MOST_FINDINGS]
+    yield from shown
+    if more := (len(findings) if count is None else count) - len(shown):
+        what = f"and {more:,} more like these"
+        yield replace(shown[-1], what=what, where="", todo="")
+
+
+def about_part(path: Path, *, is_running: bool, is_given: bool) -> Finding:
+    """
+    Say that a recording runs, or that it was left without an end.
+
+    Args:
+        is_given: As for :func:`~streamtape.library.check.check_file`.
+    """
+    if is_running:
+        return Finding(
+            path=path,
+            severity=Severity.ERROR if is_given else Severity.NOTE,
+            what="still being recorded, and not checked",
+            todo="wait until its recorder has ended",
+        )
+    return Finding(
+        path=path,
+        severity=Severity.ERROR if is_given else Severity.WARNING,
+        what="a recording that was not finished",
+        todo=f"{command_for('recover', path)} makes a cassette of it; else remove it",
+    )
+
+
+def about_error(path: Path, error: CassetteError, severity: Severity) -> Finding:
+    """
+    Make a finding of what a reader says; behind a semicolon it says what to do.
+    """
+    what, _, todo = error.reason.partition("; ")
+    where = ""
+    if isinstance(error, DamagedCassetteError):
+        where = f"byte {error.offset}"
+        what = "damaged: " + what.partition(": ")[2]
+        command = command_for("recover", path)
+        todo = todo or f"restore it; else {command} keeps what is sound before it"
+    elif isinstance(error, UnsupportedVersionError):
+        todo = todo or "upgrade streamtape"
+    return Finding(path=path, severity=severity, what=what, where=where, todo=todo)
+
+
+def about_ending(path: Path, ending: Ending) -> Finding:
+    """
+    Say why an answer is not complete.
+    """
+    if ending.reason is EndReason.TORN:
+        return Finding(
+            path=path,
+            severity=Severity.WARNING,
+            what="it has no end: it was cut off, or its recorder was killed",
+            todo=f"restore it; else {command_for('recover', path)} gives it one",
+        )
+    return Finding(
+        path=path,
+        severity=Severity.NOTE,
+        what=f"the answer broke off, {ending.reason.replace('_', ' ')}",
+        todo="nothing, if that was meant: a replay breaks off there too",
+    )
+
+
+def about_leak(path: Path, leak: Leak) -> Finding:
+    """
+    Say where a secret is, and not which.
+    """
+    return Finding(
+        path=path,
+        severity=Severity.ERROR,
+        what=leak.kind,
+        where=leak.where,
+        todo=f"{command_for('redact', path)}; rotate what was a key, if it was shared",
+    )
+
+
+def about_events(path: Path, fault: str, where: str) -> Finding:
+    """
+    Say what is odd about the events of an answer.
+    """
+    return Finding(
+        path=path,
+        severity=Severity.WARNING,
+        what=fault,
+        where=where,
+        todo="it is replayed as it came; record it again if a client stumbles over it",
+    )
+
+
+def command_for(name: str, path: Path) -> str:
+    """
+    Write a command that can be copied, whatever a stranger called the file.
+    """
+    named = str(path)
+    # One that begins with a dash would be an option.
+    named = f"./{named}" if named.startswith("-") else named
+    return f"streamtape {name} {shlex.quote(named)}"
+
+
+_BLOCK_BYTES: Final = 1024 * 1024
+
+
+def find_leaks(
+    path: Path, *, watch: Callable[[Piece], object] | None = None
+) -> list[Leak]:
+    """
+    Return the secrets in a cassette, or in the prefix of one that is damaged.
+
+    The file's bytes are looked at as they stand, too: what no record accounts for
+    is found there. Reads the file once, in bounded memory.
+
+    Args:
+        watch: Is given each sound piece, for whoever wants to look at more than
+            secrets and not read all of it again; None for nobody.
+
+    Raises:
+        CassetteError: It can't be opened, is no cassette, or needs a later version.
+    """
+    scanner, raw = LeakScanner(), RawScanner()
+    unknown: list[Leak] = []
+    for piece in read_pieces(path, PieceReader(), tap=raw.feed):
+        _scan(scanner, piece)
+        if holds_key(unknown_in(piece)):
+            unknown.append(Leak("a secret", f"a frame of type {piece.kind}"))
+        if watch is not None:
+            watch(piece)
+    leaks = scanner.leaks() + unknown
+    said = {leak.kind for leak in leaks}
+    leaks += [
+        Leak(kind, "the file, outside of what it says")
+        for kind in raw.kinds
+        if kind not in said
+    ]
+    return leaks + find_name_leaks(path)
+
+
+def find_name_leaks(path: Path) -> list[Leak]:
+    """
+    Return the secrets in the name of a file, which tells what was asked.
+    """
+    return [Leak(kind, "the file's name") for kind in find_kinds_in_name(path.name)]
+
+
+def find_raw_kinds(path: Path) -> list[str]:
+    """
+    Name the kinds of key in the bytes of a file, whatever they mean.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    scanner = RawScanner()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            scanner.feed(block)
+    return scanner.kinds
+
+
+def _scan(scanner: LeakScanner, piece: Piece) -> None:
+    match piece.record:
+        case Part() as part:
+            scanner.part(part)
+        case Request() as request:
+            scanner.request(request)
+        case Response() as response:
+            scanner.response(response)
+        case End() as end:
+            scanner.end(end.ending, end.summary)

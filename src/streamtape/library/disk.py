@@ -1,7 +1,8 @@
 """
 The calls of the system by which a recording reaches the disk.
 
-They stand behind one object, so that a test can hand in a disk that fails.
+They stand behind one object, so that a test can hand in a disk that fails. File locks
+tell a recording that runs from one whose recorder was killed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; an orphan then looks like any part.
+    fcntl = None  # type: ignore[assignment]  # The module or nothing.
 
 _CREATE: Final = (
     os.O_WRONLY
@@ -113,3 +119,32 @@ def using_disk(disk: Disk) -> Iterator[None]:
         yield
     finally:
         _disk = usual
+
+
+def lock_file(descriptor: int) -> None:
+    """
+    Lock an open file for as long as it stays open, where the system can.
+    """
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_locked(path: Path) -> bool:
+    """
+    Whether a recorder still has this file open.
+    """
+    if fcntl is None:
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two who ask at once don't take each other for a recorder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

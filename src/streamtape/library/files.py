@@ -1,15 +1,19 @@
 """
 What is known of one folder and of one file of a library.
+
+A stamp tells that one has changed, and when that can be relied on.
 """
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from streamtape.library.entries import TAPE_SUFFIX, join, stem_and_take
-from streamtape.library.stamps import Stamp, folder_stamp_of, stamp_of
+from streamtape.library.filenames import TAPE_SUFFIX, join, stem_and_take
 from streamtape.library.writer import PART_SUFFIX
 
 _NEVER_SEEN: Final[Stamp] = (-1,)
@@ -129,8 +133,76 @@ class Known:
     """
 
     name: str
-    """As :meth:`~streamtape.library.folder.Library.name_of`."""
+    """As :meth:`~streamtape.library.library.Library.name_of`."""
     stem: str
     """The file's name without take and ending."""
     size_bytes: int
     path: Path
+
+
+Stamp: TypeAlias = tuple[int, ...]
+"""
+Number, time of the last change of the content and of anything else about the file,
+both in ns, and size in bytes; empty for nothing.
+
+The first time can be put back to what it was, and some tools do; the second can't.
+"""
+
+WallClock: TypeAlias = Callable[[], int]
+"""Tells the time in ns since 1970, as the times of files do."""
+
+_TICK_NS: Final = 50_000_000
+"""Longer than any kernel's tick, by which most file systems count."""
+
+_COARSE_TICK_NS: Final = 2_000_000_000
+"""That of FAT; others count whole seconds."""
+
+
+def stamp_of(path: Path | str) -> Stamp:
+    """
+    Return the stamp of a file, or of a link itself.
+    """
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return ()
+    return _stamp(status)
+
+
+def folder_stamp_of(path: str, *, follows_links: bool) -> Stamp:
+    """
+    Return the stamp of a folder, which changes with the names in it, and with what
+    is said about the folder itself.
+    """
+    try:
+        status = Path(path).stat(follow_symlinks=follows_links)
+    except OSError:
+        return ()
+    return _stamp(status) if stat.S_ISDIR(status.st_mode) else ()
+
+
+def is_settled(stamp: Stamp, now_ns: int) -> bool:
+    """
+    Whether every change behind this stamp gives another one.
+
+    The times of files move in ticks. What is changed, read and changed again within
+    one has the same time before and after, which Git calls racily clean. So a stamp
+    is relied on only if it was old when it was taken; what has a younger one is
+    read again at the next look, however equal it seems.
+
+    Args:
+        now_ns: Wall clock before the stamp was taken; 0 if there is none, and then
+            no stamp is settled.
+    """
+    return all(_is_past(at_ns, now_ns) for at_ns in stamp[1:-1])
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    # Windows has the time of the creation there, which does no harm.
+    return (status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+
+
+def _is_past(changed_ns: int, now_ns: int) -> bool:
+    # A file system with finer times has one in whole seconds once in a blue moon.
+    tick_ns = _TICK_NS if changed_ns % 1_000_000_000 else _COARSE_TICK_NS
+    return changed_ns + tick_ns < now_ns

@@ -1,21 +1,27 @@
 """
 What this process knows of the files in a library, and how it finds out what changed.
+
+A file's key is read off its first bytes, or computed from its request.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import logging
+from bisect import insort
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import Request
-from streamtape.errors import CassetteError
-from streamtape.library.entries import join, list_folder
-from streamtape.library.files import File, Folder
-from streamtape.library.keyed import KeyedFiles
-from streamtape.library.keys import KeySource
-from streamtape.library.opening import EXHAUSTED
-from streamtape.library.stamps import WallClock, is_settled
+from streamtape.errors import CassetteError, CassetteNotFoundError, UsageError
+from streamtape.library.disk import is_locked
+from streamtape.library.filenames import join, list_folder
+from streamtape.library.files import File, Folder, WallClock, is_settled
+from streamtape.library.reader import EXHAUSTED, read_header, read_request
+
+log = logging.getLogger(__name__)
 
 
 class Index:
@@ -201,3 +207,156 @@ class Index:
             file.is_earlier = self._is_first_look
         file.is_settled = is_settled(stamp, now_ns)
         self._known.read_key(file)
+
+
+class KeyedFiles:
+    """
+    Those that have a key, each key's in the order of its takes.
+    """
+
+    def __init__(self, keys: KeySource) -> None:
+        self._keys = keys
+        self._takes: dict[str, list[File]] = {}
+
+    def __iter__(self) -> Iterator[File]:
+        for files in self._takes.values():
+            yield from files
+
+    def takes(self, key: str) -> list[File]:
+        """
+        Return the files of a key, maybe none.
+        """
+        return list(self._takes.get(key, ()))
+
+    def set_key(self, file: File, key: str | None, *, is_sure: bool = False) -> None:
+        """
+        Give a file another key, or none.
+
+        Args:
+            is_sure: Whether it is known to be that of the request in the file.
+        """
+        file.is_sure = is_sure
+        if file.key == key:
+            return
+        if file.key is not None:
+            takes = self._takes[file.key]
+            takes.remove(file)
+            if not takes:
+                del self._takes[file.key]
+        file.key = key
+        if key is not None:
+            file.fault = None
+            insort(self._takes.setdefault(key, []), file, key=lambda each: each.order)
+
+    def read_key(self, file: File) -> None:
+        """
+        Give a file that is new or changed the key it says it has, or its request's.
+
+        Raises:
+            CassetteError: No file can be opened now, whatever is in it.
+        """
+        path = file.path
+        # Whatever goes wrong below, what it was before answers nobody any more.
+        self.set_key(file, None)
+        if file.is_part and is_locked(path):
+            # It answers nobody yet, and grows: reading it now would be for nothing.
+            file.is_settled = False
+            return
+        try:
+            # The head of a part may be all that there is of it.
+            stored = None if file.is_part else self._keys.find_stored(path)
+            if stored is not None:
+                self.set_key(file, stored)
+            else:
+                computed = self._keys.compute(path, alike=None, key=None)
+                self.set_key(file, computed, is_sure=True)
+        except CassetteError as error:
+            self._leave_out(file, error)
+
+    def check_key(self, file: File, *, alike: Request | None) -> None:
+        """
+        Give a file the key of the request that it holds, whatever it says.
+
+        Args:
+            alike: A request of the key that the file has, if there is one at hand.
+
+        Raises:
+            CassetteError: As for :meth:`read_key`.
+        """
+        try:
+            found = self._keys.compute(file.path, alike=alike, key=file.key)
+        except CassetteError as error:
+            self._leave_out(file, error)
+        else:
+            self.set_key(file, found, is_sure=True)
+
+    def forget(self, file: File) -> None:
+        """
+        Leave out a file that is gone.
+        """
+        self.set_key(file, None)
+        file.folder.files.pop(file.name, None)
+
+    def _leave_out(self, file: File, error: CassetteError) -> None:
+        if isinstance(error, CassetteNotFoundError):
+            self.forget(file)
+            return
+        self.set_key(file, None)
+        if isinstance(error.__cause__, OSError):
+            # The next look may do better, and the stamp won't tell.
+            file.is_settled = False
+            if error.__cause__.errno in EXHAUSTED:
+                raise error
+        if not file.is_part and file.fault != str(error):
+            # A file's name may hold bytes that are no text, which not every log takes.
+            said = str(error).encode(errors="backslashreplace").decode()
+            log.warning("left out: %s", said)
+            file.fault = str(error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySource:
+    """
+    Finds the key of a file, as cheaply as it can.
+
+    Args:
+        key_of: Computes the key of a redacted request.
+        uses_stored: Whether keys that stand in the files are those of `key_of`.
+    """
+
+    key_of: Callable[[Request], str]
+    uses_stored: bool
+
+    def find_stored(self, path: Path) -> str | None:
+        """
+        Return the key that a file says it has, without reading its request.
+
+        It is what some recorder or editor wrote, so check it before it counts.
+
+        Raises:
+            CassetteError: The file can't be opened.
+        """
+        header = read_header(path) if self.uses_stored else None
+        if header is None or header.match is None or header.match[0] != KEY_VERSION:
+            return None
+        return header.match[1].hex()
+
+    def compute(self, path: Path, *, alike: Request | None, key: str | None) -> str:
+        """
+        Return the key of the request in a file.
+
+        Args:
+            alike: A request whose key is known; for an equal one none is computed.
+            key: Of `alike`.
+
+        Raises:
+            CassetteError: There is no request to be read, or the project's rules can't
+                be applied to it.
+        """
+        request = read_request(path)
+        if key is not None and request == alike:
+            return key
+        try:
+            return self.key_of(request)
+        except UsageError as error:
+            raise CassetteError(str(error), path=path) from error

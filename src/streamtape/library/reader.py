@@ -1,27 +1,44 @@
 """
-Reading one cassette from its file, in bounded memory.
+Reading one cassette from its file, in bounded memory, or one record of it.
+
+What the system refuses is said as an error of the file.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from streamtape.core.cassette import Cassette
-from streamtape.core.format.frames import TRAILER_MAGIC
+from streamtape.core.format.frames import (
+    HEAD,
+    MAX_PAYLOAD_BYTES,
+    TRAILER,
+    TRAILER_MAGIC,
+)
+from streamtape.core.format.reader import (
+    TapeReader,
+    check_trailer,
+    find_end,
+    find_header,
+    find_request,
+    holds_conflict,
+    is_torn,
+)
 from streamtape.core.format.records import End, Header, Record
-from streamtape.core.format.tail import check_trailer, holds_conflict, is_torn
-from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.errors import (
     CassetteError,
+    CassetteNotFoundError,
     DamagedCassetteError,
     NotACassetteError,
 )
-from streamtape.library.opening import open_regular, translated_errors
 
 _BLOCK_BYTES: Final = 256 * 1024
 
@@ -208,3 +225,110 @@ def read_cassette(path: Path | str) -> Cassette:
             ending=reader.ending,
             recorded_at=reader.recorded_at,
         )
+
+
+EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors that are this process's own, and say nothing about a file."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """
+    Open a file that is one: a fifo would block, a link may lead anywhere.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+    with translated_errors(path):
+        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotACassetteError("not a file", path=path)
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+@contextlib.contextmanager
+def translated_errors(path: Path) -> Iterator[None]:
+    """
+    Name the file in what the system says of it, as an error of ours.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise CassetteNotFoundError("there is no such cassette", path=path) from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            reason = "a symbolic link, which is not followed; name the file itself"
+            raise NotACassetteError(reason, path=path) from error
+        reason = f"can't be read: {error.strerror or error}"
+        raise CassetteError(reason, path=path) from error
+
+
+_HEADER_BYTES: Final = 1024
+"""More than a HEADER of this version, with some room for those of later ones."""
+
+_REQUEST_BYTES: Final = 128 * 1024
+"""More than most requests have."""
+
+
+def read_header(path: Path) -> Header | None:
+    """
+    Return the HEADER without reading the request, or None if there is no short one.
+
+    A shortcut for indexes: it verifies the HEADER, but nothing behind it.
+
+    Raises:
+        CassetteError: The file can't be read.
+    """
+    with open_regular(path) as file, translated_errors(path):
+        return find_header(file.read(_HEADER_BYTES))
+
+
+def read_request(path: Path) -> Request:
+    """
+    Return the request without reading what is behind it, where that can be done.
+
+    Raises:
+        CassetteError: It can't be read that far.
+    """
+    with open_regular(path) as file, translated_errors(path):
+        request = find_request(file.read(_REQUEST_BYTES))
+    if request is None:
+        # Long or odd, or else the error says what is wrong with it.
+        with CassetteReader(path) as reader:
+            request = reader.request
+    return request
+
+
+def read_end(path: Path) -> End | None:
+    """
+    Return the END record without reading the body, or None if there is none.
+
+    A shortcut for listings: it looks where the trailer points and verifies what
+    stands there, but not what comes before.
+
+    Raises:
+        CassetteError: The file can't be read.
+    """
+    with open_regular(path) as file, translated_errors(path):
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TRAILER.size))
+        trailer = file.read(TRAILER.size)
+        if len(trailer) < TRAILER.size:
+            return None
+        position, magic = TRAILER.unpack(trailer)
+        end_size = size - TRAILER.size - position
+        if magic != TRAILER_MAGIC or not 0 < end_size <= HEAD.size + MAX_PAYLOAD_BYTES:
+            return None
+        file.seek(position)
+        return find_end(file.read(end_size))
+
+
+def is_whole(path: Path) -> bool:
+    """
+    Whether a recording holds all that the upstream gave, be that a break.
+
+    What a client left, what we ended and what can't be read is not whole.
+    """
+    try:
+        end = read_end(path)
+    except CassetteError:
+        return False
+    return end is not None and end.ending.reason.is_by_upstream

@@ -13,15 +13,14 @@ from typing import Final
 from streamtape.core.format.frames import TRAILER
 from streamtape.core.format.records import End
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
-from streamtape.core.rewriting.lost_end import LostEnd
-from streamtape.core.rewriting.pieces import PieceReader
+from streamtape.core.redaction.scan import Leak
+from streamtape.core.rewriting.frames import LostEnd, PieceReader
 from streamtape.core.rewriting.rewriter import Rewriter
-from streamtape.core.secrecy.leaks import Leak
 from streamtape.errors import CassetteError, NotACassetteError
-from streamtape.library.leaks import find_leaks
-from streamtape.library.locks import is_locked
+from streamtape.library.atomic import NewFile, read_pieces
+from streamtape.library.check import find_leaks
+from streamtape.library.disk import is_locked
 from streamtape.library.reader import CassetteReader
-from streamtape.library.rewrite import NewFile, read_pieces
 from streamtape.library.writer import PART_SUFFIX
 
 _MADE: Final = "its end was lost and made anew"

@@ -14,19 +14,22 @@ from typing import Final
 
 from streamtape.core.matching.key import DEFAULT_RULES, matched
 from streamtape.core.matching.names import cassette_stem
-from streamtape.core.rewriting.pieces import PieceReader
+from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.scan import Leak
+from streamtape.core.redaction.text import clean_json
+from streamtape.core.rewriting.frames import PieceReader
 from streamtape.core.rewriting.rewriter import Rewriter
-from streamtape.core.secrecy.heads import clean_request
-from streamtape.core.secrecy.leaks import Leak
-from streamtape.core.secrecy.redaction import clean_json
 from streamtape.errors import CassetteError
-from streamtape.library.entries import TAPE_SUFFIX
-from streamtape.library.excerpts import read_request
-from streamtape.library.leaks import find_leaks, find_name_leaks
-from streamtape.library.opening import open_regular, translated_errors
-from streamtape.library.reader import CassetteReader
-from streamtape.library.rewrite import NewFile, read_pieces
-from streamtape.library.stamps import stamp_of
+from streamtape.library.atomic import NewFile, read_pieces
+from streamtape.library.check import find_leaks, find_name_leaks
+from streamtape.library.filenames import TAPE_SUFFIX
+from streamtape.library.files import stamp_of
+from streamtape.library.reader import (
+    CassetteReader,
+    open_regular,
+    read_request,
+    translated_errors,
+)
 from streamtape.library.writer import PART_SUFFIX
 
 _TAIL_BYTES: Final = 16 * 1024 * 1024

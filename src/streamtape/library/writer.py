@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from streamtape.library.disk import current_disk
-from streamtape.library.locks import lock_file
+from streamtape.library.disk import current_disk, lock_file
 
 log = logging.getLogger(__name__)
 

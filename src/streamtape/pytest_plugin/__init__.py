@@ -24,8 +24,8 @@ from streamtape.pytest_plugin.options import (
 )
 
 if TYPE_CHECKING:
+    from streamtape.pytest_plugin.cassettes import Tape
     from streamtape.pytest_plugin.run import Run
-    from streamtape.pytest_plugin.tape import Tape
 
 _GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 _RUN = pytest.StashKey["Run"]()

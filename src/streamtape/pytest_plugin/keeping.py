@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from streamtape.core.modes import RecordMode
-from streamtape.library.excerpts import is_whole
-from streamtape.library.folder import Library
+from streamtape.library.library import Library
+from streamtape.library.reader import is_whole
+from streamtape.pytest_plugin.outcomes import some
 from streamtape.pytest_plugin.staging import Staging
-from streamtape.pytest_plugin.verdicts import some
-from streamtape.server.state.libraries import make_library
-from streamtape.server.state.scope import Scope
-from streamtape.server.state.tally import Exchange
+from streamtape.server.scopes import Scope, make_library
+from streamtape.server.stats import Exchange
 
 _WHYS: Final = {
     "failed": "the upstream gave no answer",

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 import pytest
 
-from streamtape.pytest_plugin.naming import folder_of, name_in_module
+from streamtape.pytest_plugin.cassettes import Tape
+from streamtape.pytest_plugin.folders import find_orphans, folder_of, name_in_module
 from streamtape.pytest_plugin.options import Asked, Unused, find_unused, usage_errors
-from streamtape.pytest_plugin.orphans import find_orphans
-from streamtape.pytest_plugin.running import Served, Worker
-from streamtape.pytest_plugin.tape import Tape
-from streamtape.pytest_plugin.verdicts import Verdict, summary_lines
+from streamtape.pytest_plugin.outcomes import Verdict, summary_lines
+from streamtape.pytest_plugin.server import Served, Worker
 
 _BROKEN: Final = {
     "error": "can't be answered, because of a damaged cassette or a slow rule",

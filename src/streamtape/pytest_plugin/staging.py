@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from streamtape.errors import UsageError
-from streamtape.library.commit import move_to_free
-from streamtape.library.disk import current_disk
-from streamtape.library.entries import TAPE_SUFFIX
-from streamtape.library.locks import is_locked, lock_file
+from streamtape.library.atomic import move_to_free
+from streamtape.library.disk import current_disk, is_locked, lock_file
+from streamtape.library.filenames import TAPE_SUFFIX
 
 _SUFFIX: Final = ".recording"
 

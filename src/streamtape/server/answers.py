@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from streamtape.core.secrecy.redaction import clean_text
+from streamtape.core.redaction.text import clean_text
 from streamtape.errors import CassetteError, MissError, RequestError, StreamtapeError
 
 TOLD = "x-streamtape"

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import RecordMode
 from streamtape.server.config import recording_config, replaying_config
-from streamtape.server.serve import RunningServer
+from streamtape.server.server import RunningServer
 from streamtape.settings import resolve
 
 

@@ -15,9 +15,9 @@ from streamtape.core.matching.rules import Rules
 from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import Pacing
-from streamtape.server.access.tokens import TOKEN_VARIABLE
 from streamtape.server.clock import cpu_ns
-from streamtape.server.forwarding.upstream_url import find_upstream
+from streamtape.server.http.guard import TOKEN_VARIABLE
+from streamtape.server.upstream.url import find_upstream
 from streamtape.settings import ScopeSettings, Settings
 from streamtape.settings.table import DEFAULT_CASSETTES, get_setting
 

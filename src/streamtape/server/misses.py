@@ -9,12 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from streamtape.core.matching.key import Matched
-from streamtape.core.misses.explaining import explain_exhausted, explain_miss
-from streamtape.core.misses.recorded import Recorded
-from streamtape.core.misses.report import SETTINGS_PLACE, MissReport
-from streamtape.core.secrecy.heads import CleanRequest
+from streamtape.core.misses.nearest import Recorded
+from streamtape.core.misses.report import (
+    SETTINGS_PLACE,
+    MissReport,
+    explain_exhausted,
+    explain_miss,
+)
+from streamtape.core.redaction.headers import CleanRequest
 from streamtape.library.files import Known
-from streamtape.server.state.scope import Scope
+from streamtape.server.scopes import Scope
 
 
 def report_miss(

@@ -2,7 +2,7 @@
 Settings: what a project, an environment and a person said, and what holds of it.
 """
 
-from streamtape.settings.model import ScopeSettings, Settings
+from streamtape.settings.policy import ScopeSettings, Settings
 from streamtape.settings.resolve import resolve
 
 __all__ = ["ScopeSettings", "Settings", "resolve"]

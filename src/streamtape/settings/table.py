@@ -5,7 +5,9 @@ The settings, as the one table that files, environment, flags and docs go by.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -13,21 +15,163 @@ from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.errors import UsageError
-from streamtape.settings.kinds import choice, list_of, switch
-from streamtape.settings.setting import Setting
-from streamtape.settings.texts import parse_number
-from streamtape.settings.values import (
+from streamtape.settings.parse import (
     LONGEST_S,
+    UnfitError,
+    parse_bool,
+    parse_list,
+    parse_number,
     read_address,
+    read_bool,
     read_folder,
     read_headers,
     read_ignore,
+    read_member,
     read_port,
     read_replace,
     read_seconds,
     read_speed,
     read_url,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """
+    What one setting is called, may be and does.
+    """
+
+    name: str
+    """In TOML and in Python."""
+    help: str
+    """A sentence or two, for the help of commands and the docs."""
+    expected: str
+    """What its value is, for the docs and behind "expected" in errors."""
+    convert: Callable[[object], object]
+    """
+    Return the value for one of TOML or Python, which may be one already.
+
+    Raises UnfitError where it can't be one, or UsageError that says why.
+    """
+    parse: Callable[[str], object] = str
+    """Return what a text would be in TOML."""
+    metavar: str = ""
+    """What stands for the value behind the flag, a word for each argument of it."""
+    choices: type[StrEnum] | None = None
+    is_list: bool = False
+    is_switch: bool = False
+    is_for_scopes: bool = True
+    """Whether a scope may have its own."""
+    default: object = None
+    foreign_variable: str = ""
+    """A variable that others read too, which is asked where nobody else says it."""
+    shown_default: str = ""
+    """What holds where nothing is said, in words; empty for nothing at all."""
+
+    @property
+    def flag(self) -> str:
+        """
+        The option of the command line.
+        """
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """
+        The variable of the environment.
+        """
+        return f"STREAMTAPE_{self.name.upper()}"
+
+    def read(self, value: object, *, source: str = "") -> object:
+        """
+        Check a value of TOML or Python.
+
+        Args:
+            source: Where it was said, for the beginning of the error; empty where
+                the caller says so.
+
+        Raises:
+            UsageError: It is not what was expected.
+        """
+        prefix = f"{source}: " if source else ""
+        try:
+            return self.convert(value)
+        except UsageError as error:
+            # A rule's error may name its setting itself.
+            reason = str(error).removeprefix(f"{self.name}: ")
+            raise UsageError(f"{prefix}{reason}") from error
+        except UnfitError as error:
+            message = f"{prefix}expected {self.expected}, got {error}"
+            raise UsageError(message) from error
+
+    def read_text(self, text: str, *, source: str = "") -> object:
+        """
+        Check a value that came as text, as :meth:`read` does.
+        """
+        return self.read(self.parse(text), source=source)
+
+
+def choice(
+    name: str,
+    choices: type[StrEnum],
+    help: str,
+    *,
+    default: StrEnum | None = None,
+    shown_default: str = "",
+) -> Setting:
+    """
+    Return a setting that is one of a few words.
+
+    Args:
+        shown_default: What holds where nothing is said, if there is no default.
+    """
+    return Setting(
+        name=name,
+        help=help,
+        expected="one of " + ", ".join(choices),
+        convert=read_member(choices),
+        choices=choices,
+        default=default,
+        shown_default=shown_default if default is None else default.value,
+    )
+
+
+def switch(name: str, help: str) -> Setting:
+    """
+    Return a setting that is off unless it is said to be on.
+    """
+    return Setting(
+        name=name,
+        help=help,
+        expected="true or false",
+        convert=read_bool,
+        parse=parse_bool,
+        is_switch=True,
+        default=False,
+        shown_default="false",
+    )
+
+
+def list_of(
+    name: str, help: str, *, of: str, convert: Callable[[object], object], metavar: str
+) -> Setting:
+    """
+    Return a setting that is a list, empty where nothing is said.
+
+    Args:
+        of: What is in it, in the plural.
+    """
+    return Setting(
+        name=name,
+        help=help,
+        expected=f"a list of {of}",
+        convert=convert,
+        parse=parse_list,
+        metavar=metavar,
+        is_list=True,
+        default=(),
+    )
+
 
 DEFAULT_CASSETTES: Final = "cassettes"
 DEFAULT_PORT: Final = 8484

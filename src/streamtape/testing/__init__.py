@@ -13,14 +13,14 @@ run; chance is seeded.
 
 from __future__ import annotations
 
-from streamtape.testing.answering import Scenario
-from streamtape.testing.api_headers import ORGANIZATION_ID
 from streamtape.testing.blocks import (
+    PING,
     Block,
     Item,
     Page,
     Stop,
     Wire,
+    api_event,
     char_citation,
     error_event,
     raw,
@@ -37,10 +37,10 @@ from streamtape.testing.blocks import (
     web_search_result,
 )
 from streamtape.testing.clock import FakeClock, Handle
-from streamtape.testing.encoding import PING, api_event
 from streamtape.testing.profile import INSTANT, TYPICAL, Profile, Write
-from streamtape.testing.prompt import Prompt
+from streamtape.testing.prompt import Prompt, Scenario, SeenRequest
 from streamtape.testing.replies import (
+    ORGANIZATION_ID,
     Framing,
     Reply,
     ReplyEnding,
@@ -52,7 +52,6 @@ from streamtape.testing.replies import (
 )
 from streamtape.testing.scenarios import SCENARIOS
 from streamtape.testing.script import default_answers
-from streamtape.testing.seen import SeenRequest
 from streamtape.testing.streams import (
     MODEL,
     MessageFields,

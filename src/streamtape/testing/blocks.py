@@ -1,19 +1,45 @@
 """
-What a message is made of: content blocks, and what comes between or behind them.
+What a message is made of: content blocks, and what comes between or after them.
 
 A block is given as it is in the finished message; how it is cut into deltas is
 :mod:`streamtape.testing.streams`' business. Ids, signatures and encrypted values
-left out are made from the seed of the message.
+left out are made from the seed of the message. JSON and events are written as the API
+writes them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from streamtape.testing.encoding import api_event
+from streamtape.core.sse import encode_event
 from streamtape.testing.seeds import make_opaque
+
+PING: Final = encode_event('{"type": "ping"}', name="ping")
+"""A ping; the API writes it with other code than the rest, hence the space."""
+
+
+def to_json(value: object) -> str:
+    """
+    Write JSON without spaces, characters beyond ASCII as they are.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def api_event(data: Mapping[str, Any], *, padding: int = 0) -> bytes:
+    """
+    Write an event that is named like the type of its data.
+
+    Args:
+        padding: Spaces before the last brace; the API puts in 0 to 15, so that
+            the length of an event doesn't tell the length of its text.
+    """
+    body = to_json(data)
+    padded = f"{body[:-1]}{' ' * padding}{body[-1]}"
+    return encode_event(padded, name=str(data["type"]))
+
 
 JsonObject: TypeAlias = dict[str, Any]
 

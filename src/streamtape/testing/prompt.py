@@ -1,20 +1,20 @@
 """
-A request for a message, as far as the default script looks at it.
+What a fake upstream was asked, and the reply to it, streamed or not as asked.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeAlias
 
-from streamtape.testing.blocks import JsonObject
-from streamtape.testing.deltas import count_tokens
-from streamtape.testing.encoding import to_json
+from streamtape.core.model import Request, find_header
+from streamtape.testing.blocks import Item, JsonObject, text, to_json
 from streamtape.testing.profile import TYPICAL, Profile
-from streamtape.testing.seen import SeenRequest
-from streamtape.testing.streams import MODEL
+from streamtape.testing.replies import Reply, json_reply, stream_reply
+from streamtape.testing.streams import MODEL, MessageFields, count_tokens, message_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +89,68 @@ def _tool_results(content: Any) -> Iterator[str]:
     for block in content or ():
         if block.get("type") == "tool_result":
             yield " ".join(_texts(block.get("content")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenRequest(Request):
+    """
+    One request, byte for byte what came over the wire but for the body's framing.
+    """
+
+    @property
+    def json(self) -> Any:
+        """
+        The body read as JSON.
+
+        Raises:
+            ValueError: It is not JSON.
+        """
+        return json.loads(self.body)
+
+    def header(self, name: str) -> str | None:
+        """
+        Return the first value of a header, or None.
+
+        Args:
+            name: In lower case.
+        """
+        return find_header(self.headers, name)
+
+
+Scenario: TypeAlias = Callable[[Prompt], Reply]
+"""What the default script answers to a prompt."""
+
+STORY: Final = (
+    "Down at the harbour (it was not yet six) the ferry's lamps were lit. "
+    "“Two for Zürich,” said the clerk, “and one for the cat?” Nobody laughed. "
+    "The engine coughed, the gulls went up, and behind the breakwater the day began."
+)
+"""Made-up text, with characters of two and three bytes."""
+
+
+def answer(
+    prompt: Prompt, *items: Item, usage: Mapping[str, Any] | None = None
+) -> Reply:
+    """
+    Return the items as a message of the model that was asked for.
+
+    Args:
+        usage: Counters of the finished message, in place of the made-up ones.
+    """
+    fields: MessageFields = {
+        "model": prompt.model,
+        "seed": prompt.seed,
+        "usage": {"input_tokens": prompt.input_tokens, **(usage or {})},
+    }
+    if prompt.is_stream:
+        return stream_reply(*items, profile=prompt.profile, pings=2, **fields)
+    body = message_json(*items, **fields)
+    return json_reply(body, delay_ns=prompt.profile.ttft_ns)
+
+
+def plain_text(prompt: Prompt) -> Reply:
+    """
+    Answer with a few sentences that quote the prompt.
+    """
+    asked = prompt.text if len(prompt.text) <= 200 else f"{prompt.text[:200]}…"
+    return answer(prompt, text(f"You asked: “{asked}”. Here is what I know. {STORY}"))

@@ -1,44 +1,236 @@
 """
-The answers of the default script, by name.
+What the default script answers to a prompt that names a scenario in brackets.
 
-Each is what a model or the API does on some day: what it says is made up, how it
-comes over the wire is not.
+Tools that are called, and failures: before the stream, in it, or in the connection.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
 
-from streamtape.testing.answering import STORY, Scenario, answer, plain_text
 from streamtape.testing.blocks import (
+    Block,
+    JsonObject,
+    Page,
     char_citation,
+    error_event,
     redacted_thinking,
     refusal,
+    server_tool_use,
     text,
     thinking,
+    tool_use,
     unknown_block,
     unknown_delta,
     unknown_event,
+    web_search_result,
 )
-from streamtape.testing.failures import (
-    bad_request_reply,
-    broken_reply,
-    error_first_reply,
-    error_midway_reply,
-    needs_key_reply,
-    overloaded_reply,
-    rate_limited_reply,
-    too_large_reply,
+from streamtape.testing.profile import Write
+from streamtape.testing.prompt import STORY, Prompt, Scenario, answer, plain_text
+from streamtape.testing.replies import (
+    ORGANIZATION_ID,
+    Reply,
+    ReplyEnding,
+    error_reply,
+    events_reply,
 )
-from streamtape.testing.prompt import Prompt
-from streamtape.testing.replies import Reply, ReplyEnding
-from streamtape.testing.tools import (
-    large_event_reply,
-    parallel_tools_reply,
-    server_tool_reply,
-    tool_loop_reply,
-    tool_reply,
+
+_WEATHER: Final[JsonObject] = {
+    "name": "get_weather",
+    "input_schema": {
+        "type": "object",
+        "properties": {"location": {"type": "string"}, "days": {"type": "integer"}},
+        "required": ["location", "days"],
+    },
+}
+_PAGES: Final = (
+    Page("Tides and ferries", "https://example.com/tides", page_age="3 days ago"),
+    Page("A short history of harbours", "https://example.org/harbours"),
 )
+_LARGE: Final = 225_000
+"""Base64 makes more than 300 kB of it."""
+
+
+def tool_reply(prompt: Prompt) -> Reply:
+    """
+    Call one tool, then tell what it said.
+    """
+    if prompt.tool_results:
+        return _from_results(prompt)
+    return answer(prompt, text("I'll look that up."), _call(prompt, 0))
+
+
+def parallel_tools_reply(prompt: Prompt) -> Reply:
+    """
+    Call two tools at once, then tell what they said.
+    """
+    if prompt.tool_results:
+        return _from_results(prompt)
+    return answer(prompt, text("Two at once."), _call(prompt, 0), _call(prompt, 1))
+
+
+def tool_loop_reply(prompt: Prompt) -> Reply:
+    """
+    Call a tool, then another, then tell what it said: three turns of an agent.
+    """
+    if not prompt.tools:
+        return plain_text(prompt)
+    match len(prompt.tool_results):
+        case 0:
+            return answer(prompt, text("First, a look around."), _call(prompt, 0))
+        case 1:
+            return answer(prompt, text("Now the next step."), _call(prompt, 1))
+        case _:
+            return _from_results(prompt)
+
+
+def _call(prompt: Prompt, number: int) -> Block:
+    tools = prompt.tools or (_WEATHER,)
+    tool = tools[number % len(tools)]
+    return tool_use(tool["name"], _example(tool["input_schema"]))
+
+
+def _from_results(prompt: Prompt) -> Reply:
+    return answer(prompt, text(f"All done. It said: “{prompt.tool_results[-1]}”."))
+
+
+def _example(schema: Mapping[str, Any]) -> Any:
+    """
+    Return a value that a JSON schema allows, with the required properties only.
+    """
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            required = schema.get("required", ())
+            return {name: _example(properties.get(name, {})) for name in required}
+        case "array":
+            return [_example(schema.get("items", {}))]
+        case "integer" | "number":
+            return 3
+        case "boolean":
+            return True
+        case "null":
+            return None
+        case _:
+            return "Zürich"
+
+
+def server_tool_reply(prompt: Prompt) -> Reply:
+    """
+    Answer with a web search and what it found.
+    """
+    return _search(prompt, *_PAGES)
+
+
+def large_event_reply(prompt: Prompt) -> Reply:
+    """
+    Answer with a web search whose result is one event of more than 300 kB.
+    """
+    return _search(prompt, replace(_PAGES[0], size=_LARGE))
+
+
+def _search(prompt: Prompt, *pages: Page) -> Reply:
+    cited = {
+        "type": "web_search_result_location",
+        "cited_text": "The first ferry leaves with the tide.",
+        "url": pages[0].url,
+        "title": pages[0].title,
+        "encrypted_index": "RW8xCg==",
+    }
+    return answer(
+        prompt,
+        text("I'll search for that."),
+        server_tool_use("web_search", {"query": "first ferry café harbour"}),
+        web_search_result(*pages),
+        text("The first ferry leaves with the tide.", citations=[cited]),
+        usage={"server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0}},
+    )
+
+
+def error_first_reply(prompt: Prompt) -> Reply:
+    """
+    Answer with a stream that is an error and nothing else.
+    """
+    if not prompt.is_stream:
+        return overloaded_reply(prompt)
+    return events_reply([error_event().raw], profile=prompt.profile)
+
+
+def error_midway_reply(prompt: Prompt) -> Reply:
+    """
+    Answer with a stream that ends with an error within a block.
+    """
+    if not prompt.is_stream:
+        return error_reply(500, "api_error", "Internal server error")
+    return answer(prompt, text(STORY), error_event())
+
+
+def overloaded_reply(_: Prompt) -> Reply:
+    """
+    Answer that the API is overloaded, to be asked again in a second.
+    """
+    return error_reply(
+        529, "overloaded_error", "Overloaded", retry_after=1, should_retry=True
+    )
+
+
+def rate_limited_reply(_: Prompt) -> Reply:
+    """
+    Answer that the rate limit is reached; names the organization, as the API does.
+    """
+    message = (
+        "This request would exceed your organization's rate limit of 50 requests "
+        f"per minute (org: {ORGANIZATION_ID})."
+    )
+    return error_reply(
+        429, "rate_limit_error", message, retry_after=2, should_retry=True
+    )
+
+
+def bad_request_reply(_: Prompt) -> Reply:
+    """
+    Answer that the request is wrong.
+    """
+    return error_reply(
+        400, "invalid_request_error", "max_tokens: must be greater than 0"
+    )
+
+
+def too_large_reply(_: Prompt) -> Reply:
+    """
+    Answer that the request is too large.
+    """
+    return error_reply(
+        413, "request_too_large", "Request exceeds the maximum allowed bytes."
+    )
+
+
+def needs_key_reply(prompt: Prompt) -> Reply:
+    """
+    Answer only if there is a key, whatever its value.
+    """
+    if prompt.has_key:
+        return plain_text(prompt)
+    return error_reply(401, "authentication_error", "x-api-key header is required")
+
+
+def broken_reply(ending: ReplyEnding) -> Scenario:
+    """
+    Return a scenario whose answer stops midway through an event.
+    """
+
+    def scenario(prompt: Prompt) -> Reply:
+        whole = plain_text(prompt)
+        middle = len(whole.writes) // 2
+        offset_ns, raw = whole.writes[middle]
+        part = Write(offset_ns, raw[: len(raw) // 2])
+        return replace(whole, writes=(*whole.writes[:middle], part), ending=ending)
+
+    return scenario
 
 
 def _thinking(prompt: Prompt) -> Reply:

@@ -8,12 +8,21 @@ decides on ids, on where text is cut into deltas, on padding and on pings.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypedDict, Unpack
 
-from streamtape.testing.blocks import Block, Item, JsonObject, Stop, Wire
-from streamtape.testing.deltas import count_tokens, cut_block, written_text
-from streamtape.testing.encoding import PING, api_event, to_json
+from streamtape.testing.blocks import (
+    PING,
+    Block,
+    Item,
+    JsonObject,
+    Stop,
+    Wire,
+    api_event,
+    to_json,
+)
 from streamtape.testing.seeds import Dice, make_id, make_opaque
 
 MODEL: Final = "claude-demo"
@@ -224,3 +233,79 @@ def _first_usage(totals: JsonObject) -> JsonObject:
         "service_tier": "standard",
         "inference_geo": "global",
     }
+
+
+_TOKEN = re.compile(r"\s*\S{1,6}|\s+")
+
+
+def cut_block(content: JsonObject, dice: Dice) -> tuple[JsonObject, list[JsonObject]]:
+    """
+    Split a finished block into its ``content_block_start`` and its deltas.
+
+    What isn't text, thinking or a call arrives whole, without deltas.
+    """
+    pieces = _pieces(written_text(content), dice)
+    match content["type"]:
+        case "text":
+            return _cut_text(content, pieces)
+        case "thinking":
+            signed = {"type": "signature_delta", "signature": content["signature"]}
+            start = {**content, "thinking": "", "signature": ""}
+            return start, [*_deltas("thinking_delta", "thinking", pieces), signed]
+        case "tool_use" | "server_tool_use":
+            deltas = _deltas("input_json_delta", "partial_json", ["", *pieces])
+            return {**content, "input": {}}, deltas
+        case _:
+            return content, []
+
+
+def written_text(content: JsonObject) -> str:
+    """
+    Return what the model itself wrote of a block, ``""`` if it arrives whole.
+    """
+    match content["type"]:
+        case "text" | "thinking" as kind:
+            return str(content[kind])
+        case "tool_use" | "server_tool_use" if content["input"]:
+            # The model puts spaces into its JSON, unlike the API around it.
+            return json.dumps(content["input"], ensure_ascii=False)
+        case _:
+            return ""
+
+
+def count_tokens(text: str) -> int:
+    """
+    Return a plausible number of tokens: one for each six letters of a word.
+    """
+    return len(_TOKEN.findall(text))
+
+
+def _cut_text(
+    content: JsonObject, pieces: list[str]
+) -> tuple[JsonObject, list[JsonObject]]:
+    deltas = _deltas("text_delta", "text", pieces)
+    if "citations" not in content:
+        return {**content, "text": ""}, deltas
+    citations = [
+        {"type": "citations_delta", "citation": citation}
+        for citation in content["citations"]
+    ]
+    return {**content, "citations": [], "text": ""}, [*deltas, *citations]
+
+
+def _deltas(kind: str, key: str, pieces: list[str]) -> list[JsonObject]:
+    return [{"type": kind, key: piece} for piece in pieces]
+
+
+def _pieces(text: str, dice: Dice) -> list[str]:
+    """
+    Cut text into pieces of one to four tokens; joined, they are the text.
+    """
+    tokens = _TOKEN.findall(text)
+    pieces = []
+    start = 0
+    while start < len(tokens):
+        end = start + 1 + dice.below(4)
+        pieces.append("".join(tokens[start:end]))
+        start = end
+    return pieces

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from crafting import renumber
-from streamtape.core.format.frame_writer import FrameWriter
 from streamtape.core.format.frames import HEAD, MAGIC, Frame, find_frame
+from streamtape.core.format.writer import FrameWriter
 
 
 def test_the_magic_betrays_every_text_conversion() -> None:

@@ -4,10 +4,10 @@ import tracemalloc
 
 import pytest
 
-from streamtape.core.format.frame_writer import FrameWriter
 from streamtape.core.format.frames import MAGIC
+from streamtape.core.format.reader import TapeReader
 from streamtape.core.format.records import Kind, Record
-from streamtape.core.format.tape_reader import TapeReader
+from streamtape.core.format.writer import FrameWriter
 from streamtape.errors import DamagedCassetteError
 
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamtape.core.matching.bodies import MAX_DEPTH, BodyKind
-from streamtape.core.matching.encodings import decode_body
+from streamtape.core.matching.body import MAX_DEPTH, BodyKind, decode_body
 from streamtape.core.matching.key import DEFAULT_RULES, matched, request_key
 from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.rules import Rules

@@ -4,9 +4,7 @@ from asking import RECORDED, changed, post
 from missing import Known, read
 from streamtape.core.matching.key import DEFAULT_RULES, matched
 from streamtape.core.matching.rules import Rules
-from streamtape.core.misses.nearest import find_nearest
-from streamtape.core.misses.recorded import Recorded
-from streamtape.core.misses.sketches import sketch
+from streamtape.core.misses.nearest import Recorded, find_nearest, sketch
 from streamtape.core.model import Request
 
 HELLO, ANSWER, BYE = RECORDED["messages"]

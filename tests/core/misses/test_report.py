@@ -13,7 +13,7 @@ from asking import RECORDED, SYSTEM, changed, post, with_item
 from missing import Known, explain
 from streamtape.core.matching.key import matched
 from streamtape.core.matching.rules import Rules
-from streamtape.core.misses.explaining import explain_exhausted
+from streamtape.core.misses.report import explain_exhausted
 from streamtape.core.model import Request
 
 THREE_MESSAGES = RECORDED["messages"]

@@ -10,13 +10,13 @@ from crafting import write_full
 from forging import KEY, PRIVATE, Frames, forge, request_frame, response_frame
 from proofs import Trials
 from streamtape.core.format.frames import MAX_PAYLOAD_BYTES
+from streamtape.core.format.reader import TapeReader
 from streamtape.core.format.records import End, Header, Kind
-from streamtape.core.format.tape_reader import TapeReader
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
-from streamtape.core.rewriting.pieces import Piece, PieceReader
+from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.rewriting.frames import Piece, PieceReader
 from streamtape.core.rewriting.rewriter import Rewriter
-from streamtape.core.secrecy.secrets import remember_secret
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted((ROOT / "cassettes").rglob("*.tape"))

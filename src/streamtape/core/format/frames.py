@@ -2,7 +2,7 @@
 The outer layer of a cassette: the magic and its checked, numbered frames.
 
 A frame is a 12-byte head and a payload; what a payload means is
-:mod:`streamtape.core.format.tape_writer`'s business. See docs/format.md#frames.
+:mod:`streamtape.core.format.writer`'s business. See docs/format.md#frames.
 """
 
 from __future__ import annotations

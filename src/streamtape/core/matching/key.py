@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from streamtape.core.matching.bodies import BodyKind, read_body
+from streamtape.core.matching.body import BodyKind, read_body
 from streamtape.core.matching.presets import apply_preset
 from streamtape.core.matching.rules import Rules
 from streamtape.core.matching.tool_ids import rename_tool_ids
 
 if TYPE_CHECKING:
-    from streamtape.core.matching.replacing import Replacer
+    from streamtape.core.matching.replace import Replacer
     from streamtape.core.model import Headers, Request
 
 KEY_VERSION: Final = 1
@@ -76,7 +76,7 @@ def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
         if rules.rename_ids:
             body = rename_tool_ids(body)
     if paths := rules.ignored_paths:
-        from streamtape.core.matching.ignoring import ignore_paths
+        from streamtape.core.matching.paths import ignore_paths
 
         body = ignore_paths(body, paths, size_bytes=len(request.body))
     replacer = rules.replacer()

@@ -11,8 +11,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from streamtape.core.secrecy.leaks import SEEN, find_kinds
-from streamtape.core.secrecy.secrets import remembered_values
+from streamtape.core.redaction.scan import SEEN, find_kinds
+from streamtape.core.redaction.secrets import remembered_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

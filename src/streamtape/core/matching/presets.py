@@ -12,14 +12,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from streamtape.core.matching.agent_texts import (
+from streamtape.core.matching.agent_context import (
     IN_EVERY_RUN,
+    change_reminders,
+    coarse_body,
+    is_aside,
     named_paths,
     replace_rows,
+    without_git_status,
 )
-from streamtape.core.matching.asides import is_aside, without_git_status
-from streamtape.core.matching.bodies import map_texts
-from streamtape.core.matching.coarse import change_reminders, coarse_body
+from streamtape.core.matching.body import map_texts
 from streamtape.core.model import find_header
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamtape.core.matching.presets import Preset
-from streamtape.core.matching.replacing import Replacer, compile_pattern
-from streamtape.core.secrecy.heads import KEPT_REQUEST_HEADERS
+from streamtape.core.matching.replace import Replacer, compile_pattern
+from streamtape.core.redaction.headers import KEPT_REQUEST_HEADERS
 from streamtape.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class Rules:
     preset: Preset = Preset.AUTO
     cpu_ns: Callable[[], int] | None = field(default=None, compare=False, repr=False)
     """
-    As in :class:`streamtape.core.matching.replacing.Replacer`; it makes no other
+    As in :class:`streamtape.core.matching.replace.Replacer`; it makes no other
     difference.
     """
 
     def __post_init__(self) -> None:
         if self.ignored_paths:
-            from streamtape.core.matching.json_paths import compile_path
+            from streamtape.core.matching.paths import compile_path
 
             for path in self.ignored_paths:
                 compile_path(path)

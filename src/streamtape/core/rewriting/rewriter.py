@@ -13,15 +13,18 @@ from typing import Any, Final
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import End, Header, Kind
-from streamtape.core.format.tape_writer import TapeWriter
+from streamtape.core.format.writer import TapeWriter
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import Ending, Headers, Part, Request, Response
-from streamtape.core.rewriting.loose_values import clean_value, holds_key, unknown_in
-from streamtape.core.rewriting.pieces import Piece
-from streamtape.core.rewriting.rewritten_body import Body, Rewritten, rewritten_body
-from streamtape.core.secrecy.heads import CleanRequest, clean_request, clean_response
-from streamtape.core.secrecy.leaks import Leak, find_kinds
-from streamtape.core.secrecy.redaction import clean_bytes, clean_text
+from streamtape.core.redaction.headers import (
+    CleanRequest,
+    clean_request,
+    clean_response,
+)
+from streamtape.core.redaction.scan import Leak, find_kinds
+from streamtape.core.redaction.text import clean_bytes, clean_text
+from streamtape.core.rewriting.body import Body, Rewritten, rewritten_body
+from streamtape.core.rewriting.frames import Piece, clean_value, holds_key, unknown_in
 
 _MOST_LEAKS: Final = 100
 

@@ -1,0 +1,177 @@
+"""
+The body of a cassette without its keys, each part beside the piece that it was.
+
+A part may be held back until later ones show what it is; whatever stands between
+them waits with it, so that all keeps its order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamtape.core.messages.grammar import is_whole_event
+from streamtape.core.model import Part, Response
+from streamtape.core.redaction.stream import Cleaned, body_redactor
+from streamtape.core.redaction.text import CleanBytes, clean_bytes
+from streamtape.core.rewriting.frames import Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """
+    A part as it may be written, or a piece that is none.
+    """
+
+    piece: Piece | None
+    """What it was; None for a chunk that was cut anew."""
+    offset_ns: int = 0
+    raw: CleanBytes | None = None
+    """None for a piece that is no part."""
+
+
+class Body(Protocol):
+    """
+    Takes all pieces behind the RESPONSE and gives them back in their order.
+    """
+
+    def feed(self, piece: Piece) -> Iterator[Rewritten]:
+        """
+        Take the next piece; yields what is sure now.
+        """
+
+    def end(self) -> Iterator[Rewritten]:
+        """
+        Yield all that is still held.
+        """
+
+
+def rewritten_body(response: Response) -> Body:
+    """
+    Return what takes the keys out of the parts of such a response.
+    """
+    return _Events(response) if response.is_event_stream else _Chunks(response)
+
+
+class _Events:
+    """
+    Each event comes back as one.
+    """
+
+    def __init__(self, response: Response) -> None:
+        self._redactor = body_redactor(response)
+        self._waiting: deque[Piece] = deque()
+        self._unfinished: Part | None = None
+
+    def feed(self, piece: Piece) -> Iterator[Rewritten]:
+        self._waiting.append(piece)
+        cleaned: Cleaned = []
+        if isinstance(part := piece.record, Part):
+            cleaned += self._feed_unfinished()
+            if is_whole_event(part.raw):
+                cleaned += self._redactor.feed(part.offset_ns, [part.raw])
+            else:
+                # Only the last may be what a cut left over.
+                self._unfinished = part
+        return self._take(cleaned)
+
+    def end(self) -> Iterator[Rewritten]:
+        part, self._unfinished = self._unfinished, None
+        if part is None:
+            return self._take(self._redactor.end())
+        rest = self._redactor.clean_rest(part.raw)
+        return self._take([*self._redactor.end(), (part.offset_ns, rest)])
+
+    def _feed_unfinished(self) -> Cleaned:
+        part, self._unfinished = self._unfinished, None
+        return [] if part is None else self._redactor.feed(part.offset_ns, [part.raw])
+
+    def _take(self, cleaned: Cleaned) -> Iterator[Rewritten]:
+        waiting = self._waiting
+        for offset_ns, raw in cleaned:
+            yield from self._take_others()
+            yield Rewritten(waiting.popleft(), offset_ns, raw)
+        yield from self._take_others()
+
+    def _take_others(self) -> Iterator[Rewritten]:
+        while self._waiting and not isinstance(self._waiting[0].record, Part):
+            yield Rewritten(self._waiting.popleft())
+
+
+class _Chunks:
+    """
+    Chunks come back as they were up to the first key, and behind it cut anew.
+    """
+
+    def __init__(self, response: Response) -> None:
+        self._redactor = body_redactor(response)
+        self._waiting: deque[Piece] = deque()
+        self._same_bytes = 0
+        """How much of the first waiting chunk has come back as it was."""
+        self._is_same = True
+
+    def feed(self, piece: Piece) -> Iterator[Rewritten]:
+        cleaned: Cleaned = []
+        if isinstance(part := piece.record, Part):
+            cleaned = self._redactor.feed(part.offset_ns, [part.raw])
+        elif not self._is_same:
+            yield Rewritten(piece)
+        if self._is_same:
+            self._waiting.append(piece)
+        yield from self._take(cleaned)
+
+    def end(self) -> Iterator[Rewritten]:
+        yield from self._take(self._redactor.end())
+
+    def _take(self, cleaned: Cleaned) -> Iterator[Rewritten]:
+        for offset_ns, raw in cleaned:
+            if self._is_same:
+                yield from self._compare(offset_ns, raw)
+            else:
+                yield Rewritten(None, offset_ns, raw)
+        if self._is_same:
+            yield from self._take_others()
+
+    def _compare(self, offset_ns: int, raw: CleanBytes) -> Iterator[Rewritten]:
+        at = 0
+        while at < len(raw):
+            yield from self._take_others()
+            piece = self._waiting[0]
+            part = piece.record
+            assert isinstance(part, Part)
+            size = min(len(raw) - at, len(part.raw) - self._same_bytes)
+            same = part.raw[self._same_bytes : self._same_bytes + size]
+            if raw[at : at + size] != same:
+                break
+            at += size
+            self._same_bytes += size
+            if self._same_bytes == len(part.raw):
+                self._same_bytes = 0
+                self._waiting.popleft()
+                yield Rewritten(piece, part.offset_ns, clean_bytes(part.raw))
+        else:
+            return
+        self._is_same = False
+        # The first piece tells where it was: it is not what it was any more.
+        rest = clean_bytes(part.raw[: self._same_bytes] + raw[at:])
+        yield Rewritten(piece, offset_ns, rest)
+        for piece in self._waiting:
+            if not isinstance(piece.record, Part):
+                yield Rewritten(piece)
+        self._waiting.clear()
+
+    def _take_others(self) -> Iterator[Rewritten]:
+        """
+        Yield what is no part, or an empty one, and is not behind anything else.
+        """
+        while self._waiting:
+            part = self._waiting[0].record
+            if not isinstance(part, Part):
+                yield Rewritten(self._waiting.popleft())
+            elif not part.raw:
+                piece = self._waiting.popleft()
+                yield Rewritten(piece, part.offset_ns, clean_bytes(b""))
+            else:
+                return

@@ -1,0 +1,244 @@
+"""
+What a cassette says, with the frames in which it says it.
+
+For programs that write a cassette anew and have to keep what they don't know: a later
+version may add fields, and frames of private types may hold anything. Of a file whose
+end was lost, the parts that are there tell what its END would have said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from streamtape.core.format.frames import TRAILER, Flags, Frame
+from streamtape.core.format.packing import UNDECODABLE, unpack_value
+from streamtape.core.format.reader import TapeReader, find_end
+from streamtape.core.format.records import Kind, Record
+from streamtape.core.messages.events import StreamSummary
+from streamtape.core.model import EndReason, Part, Request, Response, media_type
+from streamtape.core.recording import Recording
+from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.text import clean_json, clean_text
+from streamtape.errors import DamagedCassetteError
+
+_KNOWN = frozenset(Kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """
+    A record with its frames, or one frame that holds none.
+    """
+
+    frames: tuple[Frame, ...]
+    """One, but for a record that is too long for it."""
+    record: Record | None
+    """None for a NOTE, and for a frame of a type that is not known."""
+
+    @property
+    def kind(self) -> int:
+        """
+        The type of its frames.
+        """
+        return self.frames[0].kind
+
+    @property
+    def payload(self) -> bytes:
+        """
+        What is in its frames, joined.
+        """
+        return b"".join(frame.payload for frame in self.frames)
+
+
+class PieceReader:
+    """
+    Finds the pieces in the bytes of a file, as far as they are sound.
+
+    It stops for good at the first that isn't, and behind the END. Feed it blocks as
+    they are read.
+    """
+
+    def __init__(self) -> None:
+        self.fault: str | None = None
+        """Why nothing more is given, once something is not sound; else None."""
+        self.offset = 0
+        """Position in the file behind the last piece; 0 while there is none."""
+        self.has_end = False
+        """Whether the last piece was the END."""
+        self._tape = TapeReader()
+        self._open: list[Frame] = []
+
+    def feed(self, block: bytes) -> Iterator[Piece]:
+        """
+        Take the next bytes of the file and yield the pieces that are whole now.
+
+        Raises:
+            NotACassetteError: The file does not begin with the magic.
+            UnsupportedVersionError: It needs a later reader.
+        """
+        if self.fault is not None or self.has_end:
+            return
+        for frame in self._tape.frames.feed(block):
+            try:
+                record = self._tape.take(frame)
+            except DamagedCassetteError as error:
+                _, _, self.fault = error.reason.partition(": ")
+                return
+            self._open.append(frame)
+            if frame.kind in _KNOWN and frame.flags & Flags.MORE:
+                continue
+            piece = Piece(frames=tuple(self._open), record=record)
+            self._open.clear()
+            self.offset = self._tape.frames.offset
+            self.has_end = self._tape.end is not None
+            yield piece
+            if self.has_end:
+                return
+        if self._tape.frames.fault is not None:
+            self.fault = self._tape.frames.fault.reason
+
+    def end(self) -> None:
+        """
+        Call at the end of the file: one shorter than the magic is no cassette.
+
+        Raises:
+            NotACassetteError: The file ended within the magic.
+        """
+        self._tape.frames.check_ended_in_magic()
+
+
+_FIELDS: Final[dict[int, tuple[str, ...]]] = {
+    Kind.HEADER: ("match", "minor"),
+    Kind.REQUEST: ("body", "headers", "method", "target"),
+    Kind.RESPONSE: ("headers", "offset_ns", "reason", "status"),
+    Kind.END: (
+        "body_bytes",
+        "detail",
+        "offset_ns",
+        "parts",
+        "reason",
+        "sha256",
+        "summary",
+    ),
+}
+"""
+What is looked at as what it is. The time in a HEADER isn't: it is a text of any kind.
+"""
+
+
+def clean_value(value: Any) -> Any:
+    """
+    Replace every key in the texts of a value, its maps' names included.
+    """
+    match value:
+        case str():
+            return clean_text(value)
+        case bytes():
+            return bytes(clean_json(value))
+        case dict():
+            return {clean_value(name): clean_value(value[name]) for name in value}
+        case list():
+            return [clean_value(each) for each in value]
+        case _:
+            return value
+
+
+def holds_key(value: Any) -> bool:
+    """
+    Whether a key stands in some text of a value.
+
+    In its packed bytes one may hide: the length before a text can look like a letter
+    of a word that goes on.
+    """
+    match value:
+        case str():
+            raw = value.encode(errors="surrogateescape")
+            return clean_json(raw) != raw
+        case bytes():
+            return clean_json(value) != value
+        case dict():
+            return any(holds_key(name) or holds_key(value[name]) for name in value)
+        case list():
+            return any(map(holds_key, value))
+        case _:
+            return False
+
+
+def unknown_in(piece: Piece) -> Any:
+    """
+    Return what a piece holds besides what its record says; all of it without one.
+    """
+    payload = piece.payload
+    try:
+        value = unpack_value(payload)
+    except UNDECODABLE:
+        return payload
+    if isinstance(piece.record, Part):
+        return value[2:]
+    known = _FIELDS.get(piece.kind)
+    if known is None:
+        return value
+    return {name: value[name] for name in value if name not in known}
+
+
+_MOST_JSON_BYTES: Final = 64 * 1024 * 1024
+"""A longer body counts as cut, as nobody can tell."""
+
+_BODILESS: Final = frozenset({204, 304})
+
+
+class LostEnd:
+    """
+    Follows a response whose END is lost; feed it the parts in their order.
+    """
+
+    def __init__(self, request: Request, response: Response) -> None:
+        # It is recorded once more, for the sake of its last frame.
+        self._recording = Recording(clean_request(request), recorded_at=None)
+        self._size = len(self._recording.begin(response))
+        self._stream = StreamSummary() if response.is_event_stream else None
+        self._is_json = media_type(response.headers).endswith("json")
+        self._has_no_body = request.method == "HEAD" or response.status in _BODILESS
+        self._json = bytearray()
+        self._offset_ns = response.offset_ns
+
+    def feed(self, part: Part) -> None:
+        """
+        Take the next part.
+        """
+        self._offset_ns = part.offset_ns
+        self._size += len(self._recording.feed(part.raw, part.offset_ns))
+        if self._stream is not None:
+            self._stream.feed(part.raw)
+        elif self._is_json and len(self._json) <= _MOST_JSON_BYTES:
+            self._json += part.raw
+
+    @property
+    def is_over(self) -> bool:
+        """
+        Whether nothing of the response is missing: its last word was said, or its
+        JSON is whole. A body of another type doesn't tell.
+        """
+        if self._stream is not None:
+            return self._stream.is_over
+        return self._has_no_body or (self._is_json and _is_whole(self._json))
+
+    def summarise(self) -> dict[str, Any]:
+        """
+        Return what a recorder would have written for listings. To be called once.
+        """
+        packed = self._recording.end(EndReason.COMPLETE, self._offset_ns)
+        position, _ = TRAILER.unpack(packed[-TRAILER.size :])
+        end = find_end(packed[position - self._size : -TRAILER.size])
+        return {} if end is None else end.summary
+
+
+def _is_whole(body: bytearray) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,3 +1,0 @@
-"""
-Answers: played from a cassette, or carried from the upstream and recorded.
-"""

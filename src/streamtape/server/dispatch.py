@@ -1,0 +1,180 @@
+"""
+One request after the guard: replayed, recorded, forwarded or refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from aiohttp import web
+
+from streamtape.core.matching.takes import without_retries
+from streamtape.core.modes import Action, decide
+from streamtape.errors import (
+    CassetteNotFoundError,
+    MissError,
+    UpstreamError,
+    UpstreamIsStreamtapeError,
+)
+from streamtape.server.clock import Clock
+from streamtape.server.commits import Commits
+from streamtape.server.config import Config, Policy
+from streamtape.server.forward import Forwards, Upstreams
+from streamtape.server.misses import report_miss
+from streamtape.server.replay import Hits
+from streamtape.server.request import Asked, Question, read_question
+from streamtape.server.scopes import Scopes
+
+_LOOKS = 4
+"""How often a library that changes under our hands is looked at for one request."""
+
+
+class Exchanges:
+    """
+    Answers requests from the library and the upstream, as the record mode says.
+
+    Args:
+        upstreams: They have none in a server that only replays: it can open no
+            connection.
+    """
+
+    def __init__(
+        self, config: Config, scopes: Scopes, upstreams: Upstreams, clock: Clock
+    ) -> None:
+        self.config = config
+        self.scopes = scopes
+        self._commits = Commits()
+        self._hits = Hits(clock)
+        self._forwards = Forwards(config, upstreams, self._commits, clock)
+
+    def can_forward(self, policy: Policy) -> bool:
+        """
+        Whether a policy has an upstream.
+        """
+        return self._forwards.has_upstream_for(policy)
+
+    async def answer(self, asked: Asked) -> web.StreamResponse:
+        """
+        Answer one request to its end.
+
+        Raises:
+            MissError: Nothing recorded answers it, and nothing may be recorded.
+            UpstreamError: The upstream gave no answer.
+            CassetteError: The cassette that answers it can't be used.
+            UsageError: A pattern of the project takes too long on it.
+        """
+        if not asked.scope.is_open:
+            await asyncio.to_thread(asked.scope.open)
+        try:
+            question = read_question(asked, limit_bytes=self.config.body_limit_bytes)
+            for _ in range(_LOOKS):
+                with contextlib.suppress(CassetteNotFoundError):
+                    return await self._answer(asked, question)
+                # It was taken away, replaced or given its name behind our look.
+            return await self._refuse(asked, question)
+        except (MissError, UpstreamError, ConnectionError):
+            # These are counted, or nobody is there for an answer any more.
+            raise
+        except Exception:
+            # A defect of ours too: nothing may look as if it had not been asked.
+            asked.scope.tally.count("error")
+            raise
+
+    def settle(self) -> None:
+        """
+        Wait until what was recorded so far has its name. Blocks.
+        """
+        self._commits.wait()
+
+    def reset(self, name: str) -> None:
+        """
+        Begin a new run in one scope, or in all of them if the name is empty. Blocks.
+        """
+        # What the last run recorded belongs to that run.
+        self.settle()
+        self.scopes.reset(name)
+
+    def stop(self) -> None:
+        """
+        End all answers that run; they break off.
+        """
+        self._hits.stop()
+        self._forwards.stop()
+
+    async def wait_for_leavers(self) -> None:
+        """
+        Wait until the recordings have ended that need no client.
+
+        Behind :meth:`stop`, those are the ones whose clients have left.
+        """
+        await self._forwards.wait_for_leavers()
+
+    def close(self) -> None:
+        """
+        Wait until all is on the disk, and end the run. Blocks.
+        """
+        self._commits.close()
+        for scope in self.scopes.all():
+            scope.end()
+
+    async def _answer(self, asked: Asked, question: Question) -> web.StreamResponse:
+        scope = asked.scope
+        action, path = await self._decide(asked, question)
+        if path is not None:
+            try:
+                return await self._hits.replay(asked, question, path)
+            except CassetteNotFoundError:
+                scope.takes.give_back(question.key)
+                raise
+        if action is Action.REFUSE:
+            return await self._refuse(asked, question)
+        try:
+            return await self._forwards.forward(
+                asked, question, is_recorded=action is Action.RECORD
+            )
+        except UpstreamError as error:
+            question.exchange.told = "failed"
+            scope.tally.count("failed")
+            if isinstance(error, UpstreamIsStreamtapeError):
+                # No later answer makes it good.
+                scope.tally.failures[str(error)] = None
+            raise
+
+    async def _refuse(self, asked: Asked, question: Question) -> web.StreamResponse:
+        assert question.seen is not None
+        tally = asked.scope.tally
+        question.exchange.told = "miss"
+        tally.count("miss")
+        report = await asyncio.to_thread(
+            report_miss, asked.scope, question.clean, question.seen, question.key
+        )
+        tally.add_miss(question.key, report)
+        raise MissError(str(report))
+
+    async def _decide(
+        self, asked: Asked, question: Question
+    ) -> tuple[Action, Path | None]:
+        """
+        Return what to do, and the cassette where that is to replay one.
+        """
+        scope, mode = asked.scope, asked.policy.mode
+        on_miss = decide(mode, library_empty=scope.began_empty, hit=False)
+        if on_miss is decide(mode, library_empty=scope.began_empty, hit=True):
+            return on_miss, None
+        key = question.key
+        await self._commits.settle(scope, key)
+        paths = scope.library.find_takes(key)
+        if paths is None:
+            # A large folder takes a while to look through; the streams go on.
+            paths = await asyncio.to_thread(scope.library.takes, key, question.clean)
+        if asked.policy.collapse_retries and len(paths) > 1:
+            statuses = [await self._hits.status_of(path) for path in paths]
+            # What is skipped was needed once: nobody should take it away as unused.
+            scope.tally.used.update(paths)
+            paths = [paths[index] for index in without_retries(statuses)]
+        index = scope.takes.next(key, len(paths))
+        if index is None:
+            return on_miss, None
+        return Action.REPLAY, paths[index]

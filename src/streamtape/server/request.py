@@ -1,0 +1,172 @@
+"""
+A request that was let in: its body, and what matching makes of it.
+
+Bodies are bounded in length, and in how slowly they may come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import HttpVersion11, web
+
+from streamtape.core.matching.body import decode_body
+from streamtape.core.matching.key import DEFAULT_RULES, Matched, matched, request_key
+from streamtape.core.model import Request
+from streamtape.core.modes import RecordMode
+from streamtape.core.redaction.headers import CleanRequest, clean_request
+from streamtape.core.redaction.secrets import remember_request
+from streamtape.errors import RefusedRequestError
+from streamtape.server.config import Policy
+from streamtape.server.scopes import Scope
+from streamtape.server.stats import Exchange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """
+    A request that was let in, read to its end.
+    """
+
+    request: Request
+    web_request: web.BaseRequest
+    scope: Scope
+    policy: Policy
+    """That of the scope, with what the request itself asks for."""
+    own_url: str
+    """Our base URL as this client knows it."""
+    arrived_ns: int
+    """When its last byte was here, on the clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """
+    A request as matching sees it.
+    """
+
+    clean: CleanRequest
+    seen: Matched | None
+    """None where nothing is looked for, so that no rule holds a request up."""
+    key: str
+    """The match key under the scope's rules."""
+    has_default_rules: bool
+    exchange: Exchange
+    """Where to note what becomes of it."""
+
+    @property
+    def default_key(self) -> str:
+        """
+        The match key under the default rules, which a cassette holds.
+        """
+        return self.key if self.has_default_rules else request_key(self.clean)
+
+
+def read_question(asked: Asked, *, limit_bytes: int) -> Question:
+    """
+    Redact a request, and find out what its key is.
+
+    The secrets in its headers are known from then on.
+
+    Args:
+        limit_bytes: How long the body may be without its encoding.
+
+    Raises:
+        UsageError: A pattern of the project takes too long on it.
+    """
+    remember_request(asked.request)
+    clean = clean_request(decode_body(asked.request, limit_bytes=limit_bytes))
+    rules = asked.policy.rules
+    seen = None
+    if asked.policy.mode is not RecordMode.PASSTHROUGH:
+        seen = matched(clean, rules)
+    key = "" if seen is None else seen.key
+    return Question(
+        clean=clean,
+        seen=seen,
+        key=key,
+        has_default_rules=rules == DEFAULT_RULES,
+        exchange=asked.scope.tally.begin(clean, key),
+    )
+
+
+LEAST_RATE: Final = 16 * 1024
+"""
+Bytes that earn a body another second. No line in use is slower, and a client that
+sends a byte now and then would hold its place for ever.
+"""
+
+
+async def read_body(
+    request: web.BaseRequest, *, limit_bytes: int, stall_s: float
+) -> bytes:
+    """
+    Return the body of a request as it came over the wire, freed from its framing.
+
+    Args:
+        limit_bytes: Longest body that is taken.
+        stall_s: Longest silence within it; all of it may take twice as long, and
+            besides the seconds that its bytes have earned.
+
+    Raises:
+        RefusedRequestError: It is too long, comes too slowly, or broke off.
+    """
+    size = request.content_length or 0
+    if size <= limit_bytes:
+        _expect_continue(request)
+        try:
+            return await _read_in_time(request, limit_bytes, stall_s)
+        except web.RequestPayloadError as error:
+            message = "the body broke off, or its framing is wrong"
+            raise RefusedRequestError(
+                message, status=400, error_type="invalid_request_error"
+            ) from error
+    raise _too_large(limit_bytes)
+
+
+async def _read_in_time(
+    request: web.BaseRequest, limit_bytes: int, stall_s: float
+) -> bytes:
+    message = f"the body comes more slowly than {LEAST_RATE} bytes per second"
+    body = io.BytesIO()
+    try:
+        async with asyncio.timeout(2 * stall_s) as whole:
+            while True:
+                try:
+                    async with asyncio.timeout(stall_s):
+                        chunk = await request.content.readany()
+                except TimeoutError:
+                    message = f"nothing more of the body came for {stall_s:g} s"
+                    raise
+                if not chunk:
+                    # Unlike that of a bytearray, this value is no second copy.
+                    return body.getvalue()
+                body.write(chunk)
+                if body.tell() > limit_bytes:
+                    raise _too_large(limit_bytes)
+                due_s = whole.when()
+                assert due_s is not None
+                whole.reschedule(due_s + len(chunk) / LEAST_RATE)
+    except TimeoutError as error:
+        raise RefusedRequestError(
+            message, status=408, error_type="timeout_error"
+        ) from error
+
+
+def _too_large(limit_bytes: int) -> RefusedRequestError:
+    message = f"the body is longer than {limit_bytes} bytes"
+    return RefusedRequestError(message, status=413, error_type="request_too_large")
+
+
+def _expect_continue(request: web.BaseRequest) -> None:
+    """
+    Let a client that asks first send its body: curl does so for larger ones.
+
+    One of HTTP/1.0 would take this for its answer.
+    """
+    is_asked = "Expect" in request.headers and request.version >= HttpVersion11
+    if is_asked and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

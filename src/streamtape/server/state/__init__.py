@@ -1,3 +1,0 @@
-"""
-What a running server keeps: scopes, what became of their requests, recordings.
-"""

@@ -1,0 +1,107 @@
+"""
+Kinds of keys: each is found by its looks, in time that grows with the text alone.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from planting import KEYS, Planted
+from streamtape.core.redaction.rules import (
+    KEY_KINDS,
+    OPENERS,
+    KeyKind,
+    find_runs,
+    has_long_run,
+    kinds_in,
+)
+
+IDS = [f"{number}-{kind.word.decode()}" for number, kind in enumerate(KEY_KINDS)]
+
+
+@pytest.mark.parametrize("make", KEYS.values(), ids=KEYS)
+def test_each_key_is_of_a_kind(make: object) -> None:
+    assert callable(make)
+    for seed in range(20):
+        key: Planted = make(Random(seed))
+        raw = f"It is {key.text}.".encode()
+
+        assert has_long_run(raw)
+        matches = [kind.pattern.search(raw) for kind in kinds_in(raw)]
+        found = [match[0].decode() for match in matches if match is not None]
+        assert any(key.text.endswith(each) or each.endswith(".") for each in found)
+
+
+@pytest.mark.parametrize("kind", KEY_KINDS, ids=IDS)
+def test_a_key_is_found_by_its_word_and_begins_with_an_opener(kind: KeyKind) -> None:
+    """
+    The partial pattern takes what the pattern takes, and every beginning of it.
+    """
+    for make in KEYS.values():
+        raw = make(Random(3)).text.encode()
+        match = kind.pattern.search(raw)
+        partial = kind.partial.search(raw)
+
+        assert (match is None) == (partial is None)
+        if match is None or partial is None:
+            continue
+        assert kind.word in raw
+        assert match.span() == partial.span()
+        public = kind.public.match(raw, match.start())
+        assert public is not None
+        for size in range(public.end() + 1, match.end()):
+            cut = kind.partial.search(raw[match.start() : size], partial=True)
+            assert cut is not None
+            assert cut.start() == 0
+
+
+@pytest.mark.parametrize("kind", KEY_KINDS, ids=IDS)
+def test_what_goes_on_for_ever_belongs_to_the_key(kind: KeyKind) -> None:
+    if kind.more is None:
+        return
+    for make in KEYS.values():
+        raw = make(Random(4)).text.encode()
+        match = kind.pattern.search(raw)
+        if match is not None and match.end() == len(raw):
+            longer = kind.pattern.search(raw + b"aaa")
+            assert longer is not None
+            assert longer.end() == len(raw) + 3
+            assert kind.more.fullmatch(b"aaa")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"a short text", b"task-management for everybody", b"a b c d " * 9, b"\xff" * 90],
+)
+def test_ordinary_words_are_no_long_run(raw: bytes) -> None:
+    assert not has_long_run(raw)
+
+
+@pytest.mark.parametrize("kind", KEY_KINDS, ids=IDS)
+def test_an_opener_stands_in_every_key(kind: KeyKind) -> None:
+    assert any(opener in kind.word for opener in OPENERS)
+
+
+@pytest.mark.parametrize("make", KEYS.values(), ids=KEYS)
+def test_a_key_in_a_long_text_is_near_a_run(make: object) -> None:
+    """
+    The runs of a long text, and what stands near them, hold each key as it stands.
+    """
+    assert callable(make)
+    dice = Random(5)
+    for _ in range(20):
+        key: Planted = make(dice)
+        words = [" ".join(dice.choices(["a", "word", "or-two", "x_y"], k=900))] * 3
+        raw = f" {key.text} ".join(words).encode()
+
+        near = find_runs(raw)
+
+        assert near.count(f" {key.text} ".encode()) == 2
+        assert len(near) < len(raw) // 4 or b"PRIVATE" in raw
+
+
+def test_a_text_without_a_run_has_none() -> None:
+    assert find_runs(b"a b c " * 900) == b""
+    assert find_runs(b"short " + b"a" * 20) == b"short " + b"a" * 20
