@@ -1,6 +1,4 @@
-"""
-Command line: ``python -m bench NAME``, one of those below, or ``all``.
-"""
+"""Command line: ``python -m bench NAME``, one of those below, or ``all``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-One system in one case: how far each event was from its due time.
-"""
+"""One system in one case: how far each event was from its due time."""
 
 from __future__ import annotations
 
@@ -29,18 +27,14 @@ Offsets = Mapping[int, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """
-    How fast, and for how many at once.
-    """
+    """How fast, and for how many at once."""
 
     speed: float
     clients: int
 
     @property
     def word(self) -> str:
-        """
-        The speed as the command line takes it.
-        """
+        """The speed as the command line takes it."""
         return "instant" if self.speed == INSTANT else f"{self.speed:g}"
 
     def __str__(self) -> str:
@@ -48,9 +42,7 @@ class Case:
 
 
 class CaseRuns:
-    """
-    One system in one case, round after round.
-    """
+    """One system in one case, round after round."""
 
     def __init__(
         self, system: System, case: Case, streams: Sequence[Stream], expected: Offsets
@@ -66,9 +58,7 @@ class CaseRuns:
         listen(system.port, [LONG], spread_s=0)
 
     def measure(self) -> None:
-        """
-        Run one round.
-        """
+        """Run one round."""
         assert self.system.pid is not None
         spread = spread_s(self._streams[0]) / self._case.speed
         before_ns = settled_cpu_ns(self.system.pid)
@@ -92,9 +82,7 @@ class CaseRuns:
         self._rounds.append(figures)
 
     def figures(self) -> Figures:
-        """
-        Medians over the rounds, but the worst of what must never happen.
-        """
+        """Medians over the rounds, but the worst of what must never happen."""
         worst = {"max_ms": max, "exact_percent": min}
         return {
             key: worst.get(key, median)(figures[key] for figures in self._rounds)
@@ -102,9 +90,7 @@ class CaseRuns:
         }
 
     def beyond(self, control: CaseRuns) -> Figures:
-        """
-        Medians of what is more, or less, than another system in the same round.
-        """
+        """Medians of what is more, or less, than another system in the same round."""
         pairs = list(zip(self._rounds, control._rounds, strict=True))
         return {
             key: median(ours[key] - theirs[key] for ours, theirs in pairs)
@@ -121,9 +107,7 @@ class CaseRuns:
 
 
 def errors_ms(errors_ns: Sequence[Sequence[float]]) -> Figures:
-    """
-    Sum up the signed errors of each stream's events; drift is that of the last.
-    """
+    """Sum up the signed errors of each stream's events; drift is that of the last."""
     sizes = [abs(error) / 1e6 for stream in errors_ns for error in stream]
     return {
         "p50_ms": percentile(sizes, 50),
@@ -134,7 +118,5 @@ def errors_ms(errors_ns: Sequence[Sequence[float]]) -> Figures:
 
 
 def spread_s(stream: Stream) -> float:
-    """
-    How long a time the clients of a stream take to begin, at speed 1.
-    """
+    """How long a time the clients of a stream take to begin, at speed 1."""
     return stream.duration_ms / 1000 * _SPREAD

@@ -1,6 +1,4 @@
-"""
-What streamtape has recorded, read back through its public interface.
-"""
+"""What streamtape has recorded, read back through its public interface."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ class Take:
 
 
 def read_takes(folder: Path) -> dict[int, Take]:
-    """
-    Read every cassette below a folder, by the number of its stream.
-    """
+    """Read every cassette below a folder, by the number of its stream."""
     takes = {}
     for path in folder.rglob("*.tape"):
         cassette = streamtape.open(path)

@@ -1,6 +1,4 @@
-"""
-What a live stream costs: direct, through a bare relay, through a recording proxy.
-"""
+"""What a live stream costs: direct, through a bare relay, through a recording proxy."""
 
 from __future__ import annotations
 
@@ -60,9 +58,7 @@ _QUICK = _Sizes(rounds=3, lone_streams=2, events=200, requests=10)
 
 
 def measure_live(*, quick: bool) -> Report:
-    """
-    Run all systems in alternating rounds, after one round that isn't counted.
-    """
+    """Run all systems in alternating rounds, after one round that isn't counted."""
     sizes = _QUICK if quick else _FULL
     upstream = Lockstep()
     numbers = count()
@@ -99,9 +95,7 @@ def _start(
 
 
 class _Runs:
-    """
-    Everything that one system is put through in one round, again and again.
-    """
+    """Everything that one system is put through in one round, again and again."""
 
     def __init__(
         self, system: System, upstream: Lockstep, sizes: _Sizes, numbers: Iterator[int]
@@ -115,9 +109,7 @@ class _Runs:
         self._numbers = numbers
 
     def measure(self) -> Figures:
-        """
-        One stream at a time, many at once, and many requests of little body.
-        """
+        """One stream at a time, many at once, and many requests of little body."""
         sizes = self._sizes
         lone, lone_us = self._run(1, sizes.lone_streams, sizes.events)
         many, many_us = self._run(_CLIENTS, 1, sizes.events)

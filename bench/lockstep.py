@@ -28,9 +28,7 @@ _READ_SIZE = 65_536
 
 @dataclass(slots=True)
 class Outcome:
-    """
-    What the clients of one run saw.
-    """
+    """What the clients of one run saw."""
 
     first_ns: list[int] = field(default_factory=list)
     """From sending each request to having its first event."""
@@ -44,9 +42,7 @@ class Outcome:
 
 
 class Lockstep:
-    """
-    Both ends of every connection, and the upstream's port.
-    """
+    """Both ends of every connection, and the upstream's port."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -125,9 +121,7 @@ class Lockstep:
 
 
 class _Client:
-    """
-    One connection's client, and the upstream of whatever it has asked for.
-    """
+    """One connection's client, and the upstream of whatever it has asked for."""
 
     def __init__(self, port: int, queue: Sequence[Plan], outcome: Outcome) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -136,9 +130,7 @@ class _Client:
         self._queue = [(plan, plan.stream.request(port)) for plan in reversed(queue)]
 
     def ask(self) -> None:
-        """
-        Send the next request of the queue, if there is one.
-        """
+        """Send the next request of the queue, if there is one."""
         if not self._queue:
             return
         self._plan, request = self._queue.pop()
@@ -148,9 +140,7 @@ class _Client:
         self.socket.sendall(request)
 
     def answer(self, upstream: socket.socket) -> None:
-        """
-        Begin the response on the connection that the request came in by.
-        """
+        """Begin the response on the connection that the request came in by."""
         self._upstream = upstream
         self._send_next()
 
@@ -162,9 +152,7 @@ class _Client:
         self._upstream.sendall(data)
 
     def on_readable(self) -> None:
-        """
-        Take what came; if the event is whole, let the next one follow.
-        """
+        """Take what came; if the event is whole, let the next one follow."""
         data = self.socket.recv(_READ_SIZE)
         now_ns = time.monotonic_ns()
         if not data:

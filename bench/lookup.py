@@ -1,6 +1,4 @@
-"""
-What a large library costs: the start of a replay, one lookup, a change, memory.
-"""
+"""What a large library costs: the start of a replay, one lookup, a change, memory."""
 
 from __future__ import annotations
 
@@ -223,9 +221,7 @@ def _measure_index(folder: Path, sizes: _Sizes) -> dict[str, Figures]:
 def _measure_lookups(
     name: str, folder: Path, requests: int, sizes: _Sizes, failures: list[str]
 ) -> dict[str, Figures]:
-    """
-    Look up requests in random order, each beside the control; then again.
-    """
+    """Look up requests in random order, each beside the control; then again."""
     library = _opened(folder)
     order = random.Random(7).sample(range(requests), min(sizes.lookups, requests))
     rows: dict[str, Figures] = {}

@@ -1,6 +1,4 @@
-"""
-Percentiles, CPU clocks, and a quiet place to measure in.
-"""
+"""Percentiles, CPU clocks, and a quiet place to measure in."""
 
 from __future__ import annotations
 
@@ -22,17 +20,13 @@ _SETTLE_STEPS = 100
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """
-    The nearest-rank percentile of at least one value.
-    """
+    """The nearest-rank percentile of at least one value."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 def digest(parts: Iterable[bytes]) -> bytes:
-    """
-    The hash of a body that is in pieces.
-    """
+    """The hash of a body that is in pieces."""
     return sha256(b"".join(parts)).digest()
 
 
@@ -64,9 +58,7 @@ def settled_cpu_ns(pid: int) -> int:
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """
-    Keep the collector from stopping this process within a measurement.
-    """
+    """Keep the collector from stopping this process within a measurement."""
     gc.collect()
     gc.disable()
     try:
@@ -77,9 +69,7 @@ def no_garbage_collection() -> Iterator[None]:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """
-    A folder that is gone afterwards, in memory where the system has such a place.
-    """
+    """A folder that is gone afterwards, in memory where the system has such a place."""
     memory = Path("/dev/shm")
     parent = memory if memory.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="streamtape-bench-", dir=parent) as name:

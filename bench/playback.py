@@ -1,6 +1,4 @@
-"""
-Many clients in one process that do nothing but stamp what comes.
-"""
+"""Many clients in one process that do nothing but stamp what comes."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ _LIMIT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """
-    One stream as its client got it.
-    """
+    """One stream as its client got it."""
 
     stream: Stream
     sent_ns: int

@@ -1,6 +1,4 @@
-"""
-What the pytest plugin costs: each test, the first one, and a run without it.
-"""
+"""What the pytest plugin costs: each test, the first one, and a run without it."""
 
 from __future__ import annotations
 
@@ -59,9 +57,7 @@ class _Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _System:
-    """
-    One way to answer the tests of a suite.
-    """
+    """One way to answer the tests of a suite."""
 
     name: str
     mark: str | None
@@ -166,9 +162,7 @@ def _run_suite(
     failures: list[str],
     *arguments: str,
 ) -> Figures:
-    """
-    Run a suite once, and note what was wrong with its run.
-    """
+    """Run a suite once, and note what was wrong with its run."""
     times_file = folder / "times.json"
     env = _environment(url, system.path) | {TIMES: str(times_file)}
     start = time.perf_counter_ns()
@@ -191,9 +185,7 @@ def _run_suite(
 
 
 def _measure_starts(sizes: _Sizes, scratch: Path, url: str) -> dict[str, Figures]:
-    """
-    Run a test that asks nothing, with our plugin and with an empty one, in pairs.
-    """
+    """Run a test that asks nothing, with our plugin and with an empty one, in pairs."""
     folder = scratch / "start"
     folder.mkdir()
     (folder / "pytest.ini").write_text("[pytest]\n")
@@ -224,9 +216,7 @@ def _measure_starts(sizes: _Sizes, scratch: Path, url: str) -> dict[str, Figures
 
 
 def _imports_note() -> str:
-    """
-    Say what a run imports only because of the plugin, the slowest first.
-    """
+    """Say what a run imports only because of the plugin, the slowest first."""
     program = "import pytest, streamtape.pytest_plugin"
     told = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", program],
@@ -244,9 +234,7 @@ def _imports_note() -> str:
 
 
 def _install_vcr(folder: Path) -> Path | None:
-    """
-    Put vcrpy where only its own runs find it; returns None where that fails.
-    """
+    """Put vcrpy where only its own runs find it; returns None where that fails."""
     wanted = ("vcrpy", "pytest-recording")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--target"]
     ended = subprocess.run(
@@ -256,9 +244,7 @@ def _install_vcr(folder: Path) -> Path | None:
 
 
 def _environment(url: str, path: Path | None) -> dict[str, str]:
-    """
-    Return the environment of a run: no plugins but the one that is asked for.
-    """
+    """Return the environment of a run: no plugins but the one that is asked for."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -325,9 +311,7 @@ class _Bare(asyncio.Protocol):
 
 @contextmanager
 def _bare_server() -> Iterator[str]:
-    """
-    Serve the control in a thread, as this process only waits; yields its URL.
-    """
+    """Serve the control in a thread, as this process only waits; yields its URL."""
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(loop.create_server(_Bare, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)

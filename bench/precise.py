@@ -24,7 +24,5 @@ class _PreciseSelector(selectors.EpollSelector):
 
 
 def precise_loop() -> asyncio.AbstractEventLoop:
-    """
-    A loop for ``asyncio.Runner``; make it before many descriptors are open.
-    """
+    """A loop for ``asyncio.Runner``; make it before many descriptors are open."""
     return asyncio.SelectorEventLoop(_PreciseSelector())

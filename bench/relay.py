@@ -1,6 +1,4 @@
-"""
-The yardstick: what aiohttp costs when it only passes bytes on.
-"""
+"""The yardstick: what aiohttp costs when it only passes bytes on."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-How true a replay is to its recording, and the recording to the upstream.
-"""
+"""How true a replay is to its recording, and the recording to the upstream."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-One table per benchmark, or the same figures as JSON.
-"""
+"""One table per benchmark, or the same figures as JSON."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """
-    What one benchmark found; every figure is a median over rounds.
-    """
+    """What one benchmark found; every figure is a median over rounds."""
 
     title: str
     columns: Mapping[str, str]
@@ -31,16 +27,12 @@ class Report:
     """What was wrong with what was served; figures never count as wrong."""
 
     def as_json(self) -> dict[str, object]:
-        """
-        The figures as they were measured, unrounded.
-        """
+        """The figures as they were measured, unrounded."""
         rows = {name: dict(figures) for name, figures in self.rows.items()}
         return {"rows": rows, "failures": list(self.failures)}
 
     def print(self, console: Console) -> None:
-        """
-        Print the table, what to know about it, and what went wrong.
-        """
+        """Print the table, what to know about it, and what went wrong."""
         table = Table(title=self.title, title_justify="left")
         table.add_column("")
         for heading in self.columns.values():

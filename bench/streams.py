@@ -22,9 +22,7 @@ _BURST_SHARE = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """
-    A stream that both ends can make from its name alone.
-    """
+    """A stream that both ends can make from its name alone."""
 
     number: int
     """Seeds the words and the gaps, and makes the request's body its own."""
@@ -34,9 +32,7 @@ class Stream:
 
     @classmethod
     def named_in(cls, body: bytes) -> Self:
-        """
-        Read the stream that a request's body asks for.
-        """
+        """Read the stream that a request's body asks for."""
         match = _PROMPT.search(body)
         if match is None:
             raise ValueError(f"no prompt of ours: {body!r}")
@@ -54,9 +50,7 @@ class Stream:
         return cls.named_in(body) if blank and whole else None
 
     def request(self, port: int, *, close: bool = False) -> bytes:
-        """
-        The whole request, to be sent to a port of 127.0.0.1.
-        """
+        """The whole request, to be sent to a port of 127.0.0.1."""
         prompt = f"Stream {self.number}: {self.events} events in {self.duration_ms} ms"
         body = {
             "model": "claude-demo",
@@ -82,9 +76,7 @@ def _event(name: str, **fields: object) -> bytes:
 
 @cache
 def stream_events(stream: Stream) -> tuple[bytes, ...]:
-    """
-    The events of a stream; all but five are text deltas of about 130 bytes.
-    """
+    """The events of a stream; all but five are text deltas of about 130 bytes."""
     words = random.Random(stream.number)
     message: dict[str, object] = {
         "id": f"msg_bench{stream.number}",
@@ -118,9 +110,7 @@ def stream_events(stream: Stream) -> tuple[bytes, ...]:
 
 @cache
 def stream_offsets_ns(stream: Stream) -> tuple[int, ...]:
-    """
-    When each event is due, since the request: long waits, short ones and bursts.
-    """
+    """When each event is due, since the request: long waits, short ones and bursts."""
     gaps = random.Random(stream.number)
     due = [0.0]
     for _ in range(stream.events):

@@ -69,16 +69,12 @@ def write_suite(folder: Path, *, tests: int, mark: str | None, ini: str = "") ->
 
 
 def is_stream(number: int) -> bool:
-    """
-    Whether a test asks for a stream: every second one does.
-    """
+    """Whether a test asks for a stream: every second one does."""
     return number % 2 == 0
 
 
 def body_for(number: int) -> bytes:
-    """
-    Return the body that answers the question of one test.
-    """
+    """Return the body that answers the question of one test."""
     if is_stream(number):
         return b"".join(stream_events(Stream(number=number, events=_EVENTS)))
     message = {
@@ -95,9 +91,7 @@ def body_for(number: int) -> bytes:
 
 
 def ask(number: int) -> None:
-    """
-    Ask the question of one test as cheaply as can be, and check the answer.
-    """
+    """Ask the question of one test as cheaply as can be, and check the answer."""
     prompt = f"Stream {number}: {_EVENTS} events in 0 ms"
     body = {
         "model": "claude-demo",

@@ -1,6 +1,4 @@
-"""
-The systems under test, each a process that prints its URL when it is ready.
-"""
+"""The systems under test, each a process that prints its URL when it is ready."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ _STOP_LIMIT_S = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """
-    A running system: where it listens, and whose CPU time counts.
-    """
+    """A running system: where it listens, and whose CPU time counts."""
 
     name: str
     port: int

@@ -53,9 +53,7 @@ class _Sizes:
 
 
 def measure_ttft(*, quick: bool) -> Report:
-    """
-    Ask for the same streams in turn at their source and at a replay of them.
-    """
+    """Ask for the same streams in turn at their source and at a replay of them."""
     sizes = _Sizes(rounds=3, processes=4) if quick else _Sizes(rounds=15, processes=20)
     streams = list(islice(_streams(), _STREAMS))
     failures: list[str] = []
@@ -87,9 +85,7 @@ def measure_ttft(*, quick: bool) -> Report:
 
 
 def _streams() -> Iterable[Stream]:
-    """
-    Yield streams whose first event takes a while, as that of a model does.
-    """
+    """Yield streams whose first event takes a while, as that of a model does."""
     for number in count():
         stream = Stream(number=number, events=_EVENTS, duration_ms=_DURATION_MS)
         if stream_offsets_ns(stream)[0] >= _SOONEST_NS:
@@ -170,9 +166,7 @@ def _measure_first(
 
 
 def _connect_at_once(port: int) -> socket.socket:
-    """
-    Connect as soon as somebody accepts.
-    """
+    """Connect as soon as somebody accepts."""
     give_up = time.monotonic() + _LIMIT_S
     while True:
         try:

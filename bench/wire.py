@@ -1,6 +1,4 @@
-"""
-The bytes of a streamed response: how they are framed, and how they are read.
-"""
+"""The bytes of a streamed response: how they are framed, and how they are read."""
 
 from __future__ import annotations
 
@@ -29,16 +27,12 @@ _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked\r\n", re.IGNORECASE)
 
 
 def frame(event: bytes) -> bytes:
-    """
-    One chunk of chunked framing.
-    """
+    """One chunk of chunked framing."""
     return b"%x\r\n%b\r\n" % (len(event), event)
 
 
 def frames(events: Sequence[bytes]) -> list[bytes]:
-    """
-    Each event as one chunk; the last one brings the end of the body with it.
-    """
+    """Each event as one chunk; the last one brings the end of the body with it."""
     framed = [frame(event) for event in events]
     framed[-1] += END
     return framed
@@ -46,9 +40,7 @@ def frames(events: Sequence[bytes]) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """
-    A stream as the upstream is going to write it.
-    """
+    """A stream as the upstream is going to write it."""
 
     stream: Stream
     writes: list[bytes]
@@ -58,9 +50,7 @@ class Plan:
 
     @classmethod
     def of(cls, stream: Stream, *, at_once: bool = False) -> Self:
-        """
-        One write per event; or, at_once, a single write that counts as one event.
-        """
+        """One write per event; or, at_once, a single write that counts as one event."""
         events: Sequence[bytes] = stream_events(stream)
         if at_once:
             events = [b"".join(events)]
@@ -70,9 +60,7 @@ class Plan:
 
 
 class ResponseReader:
-    """
-    Takes one chunked response off the wire; feed it what each read gave.
-    """
+    """Takes one chunked response off the wire; feed it what each read gave."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []

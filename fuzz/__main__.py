@@ -43,9 +43,7 @@ class _Job:
 
 
 def main() -> int:
-    """
-    Fuzz what was asked for; the exit status is 1 if an input failed.
-    """
+    """Fuzz what was asked for; the exit status is 1 if an input failed."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("target", nargs="?", choices=TARGETS, help="both if left out")
     parser.add_argument("file", nargs="?", type=Path, help="an input to try again")
@@ -75,9 +73,7 @@ def _work(target: str, runs: int, seed: int, folder: Path, found: Path) -> int:
 
 
 def _run(targets: tuple[str, ...], runs: int, seed: int) -> int:
-    """
-    Share the runs among processes, one for each core, target by target.
-    """
+    """Share the runs among processes, one for each core, target by target."""
     workers = os.cpu_count() or 1
     share = -(-runs // (workers * len(targets)))
     jobs = [
@@ -95,9 +91,7 @@ def _run(targets: tuple[str, ...], runs: int, seed: int) -> int:
 
 
 def _run_job(job: _Job) -> tuple[int, bool]:
-    """
-    Run one process; returns how many inputs it tried, and whether one failed.
-    """
+    """Run one process; returns how many inputs it tried, and whether one failed."""
     in_memory = _MEMORY if _MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(dir=in_memory) as folder:
         command = [sys.executable, "-m", "fuzz", job.target, f"--runs={job.runs}"]

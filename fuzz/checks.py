@@ -1,6 +1,4 @@
-"""
-What must hold of any bytes at all; a check raises where it doesn't.
-"""
+"""What must hold of any bytes at all; a check raises where it doesn't."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ _PIECE_BYTES: Final = 61
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """
-    What a reader gave of a file, and how that ended.
-    """
+    """What a reader gave of a file, and how that ended."""
 
     records: list[object]
     """Request, response and parts, as far as they were given."""
@@ -66,15 +62,11 @@ class ReaderCheck:
         """How many records were given that were never recorded."""
 
     def close(self) -> None:
-        """
-        Close the file.
-        """
+        """Close the file."""
         os.close(self._file)
 
     def __call__(self, data: bytes) -> None:
-        """
-        Check one input, which begins with what kind it is.
-        """
+        """Check one input, which begins with what kind it is."""
         kind, rest = data[:1], data[1:]
         if kind == DAMAGED and rest:
             original, told = self._originals[rest[0] % len(self._originals)]
@@ -83,9 +75,7 @@ class ReaderCheck:
             self.check_forged(rest)
 
     def read(self, data: bytes) -> Outcome:
-        """
-        Read bytes as the file of a cassette.
-        """
+        """Read bytes as the file of a cassette."""
         os.pwrite(self._file, data, 0)
         os.ftruncate(self._file, len(data))
         outcome = self._read()
@@ -119,9 +109,7 @@ class ReaderCheck:
             assert outcome == told, "it ends as if it were whole"
 
     def check_forged(self, data: bytes) -> None:
-        """
-        Whatever a file holds, all ways to read it say the same of it.
-        """
+        """Whatever a file holds, all ways to read it say the same of it."""
         outcome = self.read(data)
         parts = [record for record in outcome.records if isinstance(record, Part)]
         offsets = [part.offset_ns for part in parts]

@@ -1,6 +1,4 @@
-"""
-Making an input that fails small.
-"""
+"""Making an input that fails small."""
 
 from __future__ import annotations
 

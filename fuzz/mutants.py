@@ -147,9 +147,7 @@ def _change(
 
 
 def _with_nasty_value(payload: bytes, random: Random) -> bytes:
-    """
-    Put a value that nobody expects into the place of another.
-    """
+    """Put a value that nobody expects into the place of another."""
     try:
         value = msgpack.unpackb(payload)
     except (ValueError, msgpack.UnpackException):

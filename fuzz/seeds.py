@@ -49,17 +49,13 @@ _SHAPES: Final = (
 
 
 def cassettes() -> list[bytes]:
-    """
-    Return whole and torn cassettes of every kind, and the golden ones.
-    """
+    """Return whole and torn cassettes of every kind, and the golden ones."""
     golden = [path.read_bytes() for path in sorted(_GOLDEN.glob("v*/*.tape"))]
     return [*map(_record, _SHAPES), *golden]
 
 
 def streams() -> list[bytes]:
-    """
-    Return streams with every kind of line end.
-    """
+    """Return streams with every kind of line end."""
     whole = b"".join(EVENTS)
     ends = [whole.replace(b"\n", end) for end in (b"\r", b"\r\n", b"\n\r", b"\r\r\n")]
     return [whole, *ends, *EVENTS, b"\r\n\r\n\n\r\r"]

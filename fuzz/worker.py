@@ -65,9 +65,7 @@ def fuzz(target: str, *, runs: int, seed: int, folder: Path, found: Path) -> Non
 
 
 def _frugal(check: Check) -> Check:
-    """
-    Make a check fail, too, where an input takes much memory.
-    """
+    """Make a check fail, too, where an input takes much memory."""
 
     def check_all(data: bytes) -> None:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

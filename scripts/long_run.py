@@ -16,9 +16,7 @@ PLACE: Final = Path("docs", "reliability.json")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """
-    How often something was tried, and what should be 0.
-    """
+    """How often something was tried, and what should be 0."""
 
     trials: int = 0
     lost: int = 0
@@ -27,23 +25,17 @@ class Counts:
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
-        """
-        Take the counts out of what a test or a program told.
-        """
+        """Take the counts out of what a test or a program told."""
         names = ("trials", "lost", "wrong", "leaked")
         return cls(**{name: int(told[name]) for name in names})
 
     @property
     def is_clean(self) -> bool:
-        """
-        Whether all is 0 that should be.
-        """
+        """Whether all is 0 that should be."""
         return self.lost == self.wrong == self.leaked == 0
 
     def __add__(self, other: Counts) -> Counts:
-        """
-        Return the sums.
-        """
+        """Return the sums."""
         return Counts(
             trials=self.trials + other.trials,
             lost=self.lost + other.lost,
@@ -54,9 +46,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongRun:
-    """
-    A long run in which nothing failed.
-    """
+    """A long run in which nothing failed."""
 
     date: str
     """In UTC, as in ``2026-01-31``."""
@@ -69,18 +59,14 @@ class LongRun:
     """By the names of what is no numbered case: the fuzzer, the soak."""
 
     def save(self, root: Path) -> Path:
-        """
-        Write the file below the root of the project, and return its path.
-        """
+        """Write the file below the root of the project, and return its path."""
         path = root / PLACE
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         return path
 
 
 def find_long_run(root: Path) -> LongRun | None:
-    """
-    Read what the last long run left below the root of the project.
-    """
+    """Read what the last long run left below the root of the project."""
     path = root / PLACE
     if not path.exists():
         return None

@@ -58,9 +58,7 @@ _TOOLS: Final = [
 
 
 def make_cassettes(folder: Path) -> None:
-    """
-    Make all of them in a folder, in place of the cassettes that are there.
-    """
+    """Make all of them in a folder, in place of the cassettes that are there."""
     for path in folder.glob("*.tape"):
         path.unlink()
     library = Library(folder)
@@ -95,9 +93,7 @@ def _exchanges() -> Iterator[tuple[Request, Reply]]:
 
 
 def _openai_chat() -> tuple[Request, Reply]:
-    """
-    A stream of another provider: no event names, and a last word of its own.
-    """
+    """A stream of another provider: no event names, and a last word of its own."""
     body = {
         "model": "gpt-demo",
         "stream": True,

@@ -45,9 +45,7 @@ _REGION = re.compile(
 
 
 def explain_commands(context: click.Context) -> Iterator[str]:
-    """
-    Give the section of a command, then those of the commands below it.
-    """
+    """Give the section of a command, then those of the commands below it."""
     yield f"\n## {context.command_path}\n\n```text\n{context.get_help()}\n```\n"
     group = context.command
     if isinstance(group, click.Group):
@@ -69,9 +67,7 @@ def fill_regions(text: str) -> str:
 
 
 def make_pages() -> Iterator[tuple[Path, str]]:
-    """
-    Give every Markdown file of the project and what should stand in it.
-    """
+    """Give every Markdown file of the project and what should stand in it."""
     settings = {**streamtape.context_settings, "terminal_width": HELP_WIDTH}
     top = click.Context(streamtape, info_name="streamtape", **settings)
     yield CLI_PAGE, CLI_INTRO + "".join(explain_commands(top))
@@ -81,9 +77,7 @@ def make_pages() -> Iterator[tuple[Path, str]]:
 
 
 def main(*, check: bool) -> int:
-    """
-    Write the pages, or only compare them; return the exit status.
-    """
+    """Write the pages, or only compare them; return the exit status."""
     stale = 0
     for path, wanted in make_pages():
         found = path.read_text(encoding="utf-8") if path.exists() else ""

@@ -40,9 +40,7 @@ Crafted = tuple[int, Any, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Golden:
-    """
-    One interaction as it was recorded, and what of it comes back.
-    """
+    """One interaction as it was recorded, and what of it comes back."""
 
     request: Request
     headers: Headers
@@ -61,9 +59,7 @@ class Golden:
     summary: dict[str, Any] = field(default_factory=dict)
 
     def pack(self) -> bytes:
-        """
-        Return the bytes that a recorder of this version writes.
-        """
+        """Return the bytes that a recorder of this version writes."""
         recording = Recording(clean_request(self.request), recorded_at=self.recorded_at)
         head = Response(
             status=200, reason="OK", headers=self.headers, offset_ns=self.offset_ns
@@ -75,9 +71,7 @@ class Golden:
         return b"".join(packed)
 
     def explain(self) -> dict[str, Any]:
-        """
-        Return what a reader gives, as JSON can say it.
-        """
+        """Return what a reader gives, as JSON can say it."""
         request = self.kept_request or self.request
         headers = self.headers if self.kept_headers is None else self.kept_headers
         return {
@@ -166,9 +160,7 @@ def _minimal() -> Golden:
 
 
 def _full() -> Golden:
-    """
-    A stream with all that is odd about real ones, cut within its last event.
-    """
+    """A stream with all that is odd about real ones, cut within its last event."""
     start = _event(
         "message_start",
         {
@@ -258,9 +250,7 @@ def _full() -> Golden:
 
 
 def _plain() -> Golden:
-    """
-    An answer that is no stream, and came in two chunks.
-    """
+    """An answer that is no stream, and came in two chunks."""
     body = json.dumps(
         {
             "type": "message",
@@ -301,9 +291,7 @@ def _error(name: str, message: str) -> dict[str, Any]:
 
 
 def _craft(golden: Golden, extra: Crafted) -> bytes:
-    """
-    Pack an interaction with a frame put in before the response and the END.
-    """
+    """Pack an interaction with a frame put in before the response and the END."""
     frames = [
         (frame.kind, msgpack.unpackb(frame.payload), frame.flags)
         for frame in FrameReader().feed(golden.pack()[:-16])

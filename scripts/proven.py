@@ -1,6 +1,4 @@
-"""
-Which test proves which case: read off the marks in the source of the tests.
-"""
+"""Which test proves which case: read off the marks in the source of the tests."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ from cases import NUMBERS, UNTESTED
 
 @dataclass(frozen=True, slots=True, order=True)
 class Proof:
-    """
-    A test, or all tests of a file, with the mark of a case.
-    """
+    """A test, or all tests of a file, with the mark of a case."""
 
     path: Path
     line: int
@@ -27,24 +23,18 @@ class Proof:
 
     @property
     def is_file(self) -> bool:
-        """
-        Whether it stands for all tests of its file.
-        """
+        """Whether it stands for all tests of its file."""
         return self.line == 1
 
     @property
     def words(self) -> str:
-        """
-        The name as a sentence without its first capital letter.
-        """
+        """The name as a sentence without its first capital letter."""
         return re.sub(r"^test_", "", self.name).replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """
-    What the tests say, and what is wrong with that.
-    """
+    """What the tests say, and what is wrong with that."""
 
     proofs: dict[int, list[Proof]]
     """Of every case that has any."""

@@ -1,6 +1,4 @@
-"""
-The generated parts of docs/reliability.md.
-"""
+"""The generated parts of docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ _MOST_NAMES = 3
 
 
 def explain_long_run(root: Path) -> str:
-    """
-    Say when all was last tried at length, and what came of what has no number.
-    """
+    """Say when all was last tried at length, and what came of what has no number."""
     run = find_long_run(root)
     if run is None:
         return "There was no long run yet.\n"
@@ -42,9 +38,7 @@ def explain_long_run(root: Path) -> str:
 
 
 def explain_cases(root: Path) -> str:
-    """
-    Return the table of all cases, each with its tests.
-    """
+    """Return the table of all cases, each with its tests."""
     proofs = find_proofs(root / "tests").proofs
     run = find_long_run(root)
     lines: list[str] = []

@@ -46,9 +46,7 @@ _WRONG: Final = re.compile(r"([\d,]+) (?:failures|wrong)\b")
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """
-    What one case, or one of the others, came to.
-    """
+    """What one case, or one of the others, came to."""
 
     counts: Counts = field(default_factory=Counts)
     failed: list[str] = field(default_factory=list)
@@ -57,16 +55,12 @@ class Row:
 
     @property
     def is_good(self) -> bool:
-        """
-        Whether it was tried and nothing failed.
-        """
+        """Whether it was tried and nothing failed."""
         return self.counts.trials > 0 and self.counts.is_clean and not self.failed
 
     @property
     def verdict(self) -> str:
-        """
-        A word for the table.
-        """
+        """A word for the table."""
         if self.is_good:
             return "passed"
         return "FAILED" if self.failed or self.counts.trials else "not run"
@@ -116,9 +110,7 @@ def gather(outcomes: Mapping[str, Mapping[str, Any]]) -> dict[str, Row]:
 
 
 def run_other(target: str) -> Row:
-    """
-    Make a target and take its counts from the last line that it prints.
-    """
+    """Make a target and take its counts from the last line that it prints."""
     ran = subprocess.run(
         [os.environ.get("MAKE", "make"), "--no-print-directory", target],
         cwd=ROOT,
@@ -142,9 +134,7 @@ def _count(pattern: re.Pattern[str], line: str) -> int:
 
 
 def show(rows: Mapping[str, Row], minutes: int) -> None:
-    """
-    Print the table, and below it what failed and what was skipped.
-    """
+    """Print the table, and below it what failed and what was skipped."""
     console = Console(width=100, highlight=False)
     table = Table(title=f"Reliability, {minutes} minutes", box=box.SIMPLE)
     for heading in ("case", "trials", "lost", "wrong", "leaked"):
@@ -163,9 +153,7 @@ def show(rows: Mapping[str, Row], minutes: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """
-    Run all of it, or the tests that pytest's arguments choose.
-    """
+    """Run all of it, or the tests that pytest's arguments choose."""
     start_ns = wall_ns()
     rows = run_tests(arguments)
     if arguments:

@@ -95,9 +95,7 @@ _REMEDY: Final = re.compile(r"(pip) install '(.+)'; with pipx: (pipx inject .+)"
 
 
 def plain_environment() -> dict[str, str]:
-    """
-    Return the environment without what says where streamtape, Python or make is.
-    """
+    """Return the environment without what says where streamtape, Python or make is."""
     left_out = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "MAKEFLAGS")
     return {
         name: value
@@ -137,17 +135,13 @@ def run(
 
 
 def expect(wanted: str, output: str, what: str) -> None:
-    """
-    End the program if the output lacks what is wanted.
-    """
+    """End the program if the output lacks what is wanted."""
     if wanted not in output:
         sys.exit(f"{output}\n{what} should have printed: {wanted}")
 
 
 def compare(found: Iterable[str], wanted: Iterable[str], place: str) -> None:
-    """
-    End the program if a place holds other files than it should.
-    """
+    """End the program if a place holds other files than it should."""
     found, wanted = set(found), set(wanted)
     lines = [f"{place} has {name}, which it should not" for name in found - wanted]
     lines += [f"{place} lacks {name}" for name in wanted - found]
@@ -156,9 +150,7 @@ def compare(found: Iterable[str], wanted: Iterable[str], place: str) -> None:
 
 
 def check_files(folder: Path) -> Path:
-    """
-    Compare what was built with what should be in it; return the unpacked sdist.
-    """
+    """Compare what was built with what should be in it; return the unpacked sdist."""
     built = sorted(path.name for path in DIST.iterdir())
     compare(built, [SDIST.name, WHEEL.name], "dist/")
     with tarfile.open(SDIST) as sdist:
@@ -189,9 +181,7 @@ def check_files(folder: Path) -> Path:
 
 
 def use_commands(streamtape: Path, folder: Path) -> None:
-    """
-    Record a client, look at its cassette and replay it, in an empty folder.
-    """
+    """Record a client, look at its cassette and replay it, in an empty folder."""
     version = run(streamtape, "--version", folder=folder)
     expect(f"streamtape, version {__version__}\n", version, "streamtape --version")
     client = ("--", sys.executable, "-c", CLIENT)
@@ -209,9 +199,7 @@ def use_commands(streamtape: Path, folder: Path) -> None:
 
 
 def use_demo(streamtape: Path, folder: Path) -> None:
-    """
-    Run the demo where the SDK is.
-    """
+    """Run the demo where the SDK is."""
     shown = run(streamtape, "demo", folder=folder)
     expect("instant", shown, "streamtape demo")
     if "DIFFERENT" in shown:
@@ -233,9 +221,7 @@ def read_remedy(streamtape: Path, folder: Path) -> tuple[str, list[str]]:
 
 
 def try_pip(folder: Path, unpacked: Path) -> None:
-    """
-    Install the wheel with pip, use it alone, then with the SDK and with pytest.
-    """
+    """Install the wheel with pip, use it alone, then with the SDK and with pytest."""
     python = make_venv(folder / "venv")
     streamtape = python.with_name("streamtape")
     place = empty(folder / "pip")
@@ -254,9 +240,7 @@ def try_pip(folder: Path, unpacked: Path) -> None:
 
 
 def use_plugin(python: Path, place: Path, unpacked: Path) -> None:
-    """
-    Run the first test of README against the shipped cassettes.
-    """
+    """Run the first test of README against the shipped cassettes."""
     found = _MARKED.search((unpacked / "README.md").read_text(encoding="utf-8"))
     if found is None:
         sys.exit("README.md should have an example with @pytest.mark.streamtape")
@@ -267,9 +251,7 @@ def use_plugin(python: Path, place: Path, unpacked: Path) -> None:
 
 
 def try_pipx(folder: Path) -> None:
-    """
-    Install the sdist with pipx, use it alone, then with the SDK.
-    """
+    """Install the sdist with pipx, use it alone, then with the SDK."""
     python = make_venv(folder / "pipx-venv")
     place = empty(folder / "pipx")
     run(python, "-m", "pip", "install", "pipx", folder=place)
@@ -290,25 +272,19 @@ def try_pipx(folder: Path) -> None:
 
 
 def make_venv(folder: Path) -> Path:
-    """
-    Make a virtual environment with nothing but pip; return its Python.
-    """
+    """Make a virtual environment with nothing but pip; return its Python."""
     run(sys.executable, "-m", "venv", folder, folder=folder.parent)
     return folder / "bin" / "python"
 
 
 def empty(folder: Path) -> Path:
-    """
-    Make a folder and return it.
-    """
+    """Make a folder and return it."""
     folder.mkdir()
     return folder
 
 
 def run_tests(unpacked: Path) -> None:
-    """
-    Run the tests of the unpacked sdist with what its own Makefile installs.
-    """
+    """Run the tests of the unpacked sdist with what its own Makefile installs."""
     # On the command line, for the environment may name another Python or folder.
     command = ("make", "test", f"PYTHON={sys.executable}", "VENV=.venv")
     if subprocess.run(command, cwd=unpacked, env=plain_environment()).returncode:
@@ -316,9 +292,7 @@ def run_tests(unpacked: Path) -> None:
 
 
 def main() -> None:
-    """
-    Do what the command line says.
-    """
+    """Do what the command line says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

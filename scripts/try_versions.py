@@ -45,9 +45,7 @@ Versions = Mapping[str, str]
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """
-    What a run of the tests came to.
-    """
+    """What a run of the tests came to."""
 
     failed: list[str]
     """The ids of tests."""
@@ -57,9 +55,7 @@ class Run:
 
 @dataclass(slots=True)
 class Row:
-    """
-    A package whose version makes tests fail.
-    """
+    """A package whose version makes tests fail."""
 
     name: str
     locked: str = ""
@@ -81,30 +77,22 @@ class Environment:
         uv("venv", "--clear", "--python", python, str(self.folder))
 
     def install(self, packages: Versions) -> None:
-        """
-        Make it hold just these packages, and streamtape.
-        """
+        """Make it hold just these packages, and streamtape."""
         pins = "\n".join(f"{name}=={version}" for name, version in packages.items())
         uv("pip", "sync", "-", *self._here, given=pins)
         self._install_ourselves()
 
     def install_lock(self) -> None:
-        """
-        Make it hold just what the lock says for its Python, and streamtape.
-        """
+        """Make it hold just what the lock says for its Python, and streamtape."""
         uv("pip", "sync", str(LOCK), *self._here)
         self._install_ourselves()
 
     def put_back(self, row: Row) -> None:
-        """
-        Install the locked version of one package, and what that one needs.
-        """
+        """Install the locked version of one package, and what that one needs."""
         uv("pip", "install", f"{row.name}=={row.locked}", *self._here)
 
     def test(self, tests: Sequence[str] = ()) -> Run:
-        """
-        Run the quick tests, or those that are named.
-        """
+        """Run the quick tests, or those that are named."""
         cache = self.folder / "pytest-cache"
         last_failed = cache / "v" / "cache" / "lastfailed"
         last_failed.unlink(missing_ok=True)
@@ -128,9 +116,7 @@ class Environment:
 
 
 def uv(*arguments: str, given: str | None = None) -> str:
-    """
-    Run uv and return what it prints; what goes wrong ends the program.
-    """
+    """Run uv and return what it prints; what goes wrong ends the program."""
     command = [UV, "--quiet", *arguments]
     done = subprocess.run(
         command, cwd=ROOT, input=given, stdout=subprocess.PIPE, text=True, check=False
@@ -141,24 +127,18 @@ def uv(*arguments: str, given: str | None = None) -> str:
 
 
 def plain_environment() -> dict[str, str]:
-    """
-    Return the environment without what an activated one says in it.
-    """
+    """Return the environment without what an activated one says in it."""
     left_out = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
 def locked_versions() -> Versions:
-    """
-    Return what the lock holds for this Python and system.
-    """
+    """Return what the lock holds for this Python and system."""
     return dict(_pins(LOCK.read_text()))
 
 
 def resolved_versions(resolution: str) -> Versions:
-    """
-    Return what uv finds for the tests on this Python and system.
-    """
+    """Return what uv finds for the tests on this Python and system."""
     # Only what tests need: another tool may ask for more than the lowest of something.
     command = ("pip", "compile", "--no-header", "--no-annotate", "--group", "test")
     how = ("--resolution", resolution, "--python", sys.executable)
@@ -240,9 +220,7 @@ def try_versions(which: str) -> bool:
 
 
 def find_python(version: str) -> str | None:
-    """
-    Return the path of a Python of this machine, or None if it has none such.
-    """
+    """Return the path of a Python of this machine, or None if it has none such."""
     environment = plain_environment()
     # The commands that pyenv puts in the path answer for one of its Pythons only.
     root = Path(environment.get("PYENV_ROOT", Path.home() / ".pyenv"))
@@ -261,9 +239,7 @@ def find_python(version: str) -> str | None:
 
 
 def try_pythons() -> bool:
-    """
-    Run the tests on each promised Python that is here; False if any fails.
-    """
+    """Run the tests on each promised Python that is here; False if any fails."""
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
     promised = _PYTHON.findall("\n".join(project["project"]["classifiers"]))
     table = Table("Python", "tests")
@@ -288,9 +264,7 @@ def _word(run: Run) -> str:
 
 
 def main() -> int:
-    """
-    Do what the command line says.
-    """
+    """Do what the command line says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

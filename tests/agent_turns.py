@@ -1,6 +1,4 @@
-"""
-Requests as an agent sends them, in short, and their keys.
-"""
+"""Requests as an agent sends them, in short, and their keys."""
 
 from __future__ import annotations
 
@@ -54,9 +52,7 @@ def turn(
     platform: str = "linux",
     reminders: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """
-    Return a first turn as the newest agent sends it, in short.
-    """
+    """Return a first turn as the newest agent sends it, in short."""
     slug = "".join(char if char.isalnum() else "-" for char in folder)
     environment = (
         "# Environment\n"

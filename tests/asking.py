@@ -1,6 +1,4 @@
-"""
-A request with a bit of everything, and others that differ from it in one thing.
-"""
+"""A request with a bit of everything, and others that differ from it in one thing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Settings for every test, and the proofs of docs/reliability.md.
-"""
+"""Settings for every test, and the proofs of docs/reliability.md."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ settings.register_profile("quick", settings.get_profile("ci"), max_examples=50)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """
-    Let the cases of docs/reliability.md run in their long form.
-    """
+    """Let the cases of docs/reliability.md run in their long form."""
     parser.addoption(
         "--long",
         action="store_true",
@@ -37,9 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """
-    Gather the outcomes where the reports of all workers arrive.
-    """
+    """Gather the outcomes where the reports of all workers arrive."""
     settings.load_profile("long" if config.getoption("--long") else "quick")
     path: Path | None = config.getoption("--outcomes")
     if path is not None and not hasattr(config, "workerinput"):
@@ -47,9 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """
-    Count a test of a case that counts no trials of its own as one.
-    """
+    """Count a test of a case that counts no trials of its own as one."""
     cases = case_numbers(item)
     if cases and "trials" not in getattr(item, "fixturenames", ()):
         told = Trials(is_long=item.config.getoption("--long")).told(cases)
@@ -58,9 +50,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def trials(request: pytest.FixtureRequest) -> Iterator[Trials]:
-    """
-    What a test counts for the table of docs/reliability.md.
-    """
+    """What a test counts for the table of docs/reliability.md."""
     trials = Trials(is_long=request.config.getoption("--long"))
     yield trials
     told = (PROPERTY, trials.told(case_numbers(request.node)))
@@ -69,8 +59,6 @@ def trials(request: pytest.FixtureRequest) -> Iterator[Trials]:
 
 @pytest.fixture(autouse=True)
 def _no_secrets_of_other_tests() -> Iterator[None]:
-    """
-    What one test used as a key is a word like others in the next.
-    """
+    """What one test used as a key is a word like others in the next."""
     yield
     forget_secrets()

@@ -1,6 +1,4 @@
-"""
-The bytes of cassettes: a sound one, and those that only a forger would make.
-"""
+"""The bytes of cassettes: a sound one, and those that only a forger would make."""
 
 from __future__ import annotations
 
@@ -58,9 +56,7 @@ HEAD_FRAMES: list[tuple[int, Any]] = [
 
 
 def write_full() -> bytes:
-    """
-    Write a finished cassette with three events.
-    """
+    """Write a finished cassette with three events."""
     tape = TapeWriter()
     return b"".join(
         [
@@ -76,18 +72,14 @@ def write_full() -> bytes:
 
 
 def craft(*frames: tuple[int, Any], flags: int = 0) -> bytes:
-    """
-    Make a file whose frames verify, whatever they hold.
-    """
+    """Make a file whose frames verify, whatever they hold."""
     writer = FrameWriter()
     packed = [writer.pack(kind, msgpack.packb(v), flags=flags) for kind, v in frames]
     return MAGIC + b"".join(packed)
 
 
 def craft_ended(events: list[Any], **changed: Any) -> bytes:
-    """
-    Make a file with a sound END, but for the fields that are given.
-    """
+    """Make a file with a sound END, but for the fields that are given."""
     writer = FrameWriter()
     frames = [*HEAD_FRAMES, *((Kind.EVENT, event) for event in events)]
     before = MAGIC + b"".join(writer.pack(kind, msgpack.packb(v)) for kind, v in frames)
@@ -104,9 +96,7 @@ def craft_ended(events: list[Any], **changed: Any) -> bytes:
 
 
 def renumber(packed: bytes, sequence: int) -> bytes:
-    """
-    Give a frame another number and the CRC that goes with it.
-    """
+    """Give a frame another number and the CRC that goes with it."""
     size, kind, flags, _, _ = HEAD.unpack_from(packed)
     payload = packed[HEAD.size :]
     checked = struct.pack("<IBBH", size, kind, flags, sequence)
@@ -114,7 +104,5 @@ def renumber(packed: bytes, sequence: int) -> bytes:
 
 
 def write_trailer(end: int) -> bytes:
-    """
-    Write a trailer that says where the END begins, true or not.
-    """
+    """Write a trailer that says where the END begins, true or not."""
     return TRAILER.pack(end, TRAILER_MAGIC)

@@ -1,6 +1,4 @@
-"""
-Whole cassettes as an older or a stranger's recorder could have written them.
-"""
+"""Whole cassettes as an older or a stranger's recorder could have written them."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ Frames = Sequence[tuple[int, Any]]
 
 
 def request_frame(**changed: Any) -> tuple[int, dict[str, Any]]:
-    """
-    Return a REQUEST with other fields, or more.
-    """
+    """Return a REQUEST with other fields, or more."""
     fields = {
         "body": b'{"model":"m"}',
         "headers": [["content-type", "application/json"]],

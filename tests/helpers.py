@@ -1,6 +1,4 @@
-"""
-What several test files share.
-"""
+"""What several test files share."""
 
 from __future__ import annotations
 

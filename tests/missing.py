@@ -1,6 +1,4 @@
-"""
-Misses in a library that is a list of requests.
-"""
+"""Misses in a library that is a list of requests."""
 
 from __future__ import annotations
 

@@ -26,18 +26,14 @@ _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """
-    A key, and the parts of it that are secret.
-    """
+    """A key, and the parts of it that are secret."""
 
     text: str
     secrets: tuple[str, ...]
     """Without the public word that it begins with, and without line ends."""
 
     def shown_in(self, text: str, *, size: int) -> bool:
-        """
-        Whether as many characters in a row of what is secret stand in a text.
-        """
+        """Whether as many characters in a row of what is secret stand in a text."""
         return any(
             secret[start : start + size] in text
             for secret in self.secrets
@@ -126,9 +122,7 @@ def spellings(secret: str) -> dict[bytes, str]:
 
 
 def find_leaks_in(data: bytes, secret: str) -> set[str]:
-    """
-    Name the encodings in which a part of a secret stands in some bytes.
-    """
+    """Name the encodings in which a part of a secret stands in some bytes."""
     looked_at = [(data, ""), *((each, "gzip, ") for each in _unpacked(data))]
     return {
         before + name
@@ -139,9 +133,7 @@ def find_leaks_in(data: bytes, secret: str) -> set[str]:
 
 
 def find_leaks_under(folder: Path, secret: str) -> set[str]:
-    """
-    Name where in the files of a folder and their names a part of a secret stands.
-    """
+    """Name where in the files of a folder and their names a part of a secret stands."""
     found: set[str] = set()
     for path in folder.rglob("*"):
         said = str(path.relative_to(folder)).encode(errors="surrogateescape")
@@ -152,9 +144,7 @@ def find_leaks_under(folder: Path, secret: str) -> set[str]:
 
 
 def _unpacked(data: bytes) -> Iterator[bytes]:
-    """
-    Yield what is compressed in some bytes, as far as it can be read.
-    """
+    """Yield what is compressed in some bytes, as far as it can be read."""
     start = data.find(_GZIP_MAGIC)
     while start >= 0:
         with contextlib.suppress(zlib.error):
@@ -163,9 +153,7 @@ def _unpacked(data: bytes) -> Iterator[bytes]:
 
 
 def in_pieces(text: str, dice: Random) -> list[str]:
-    """
-    Cut a text into pieces of random lengths, sometimes of one character each.
-    """
+    """Cut a text into pieces of random lengths, sometimes of one character each."""
     longest = dice.choice([1, 2, 3, 5, 9, 30])
     pieces = []
     at = 0

@@ -36,15 +36,11 @@ class Trials:
     """Secrets that were found where none may be."""
 
     def many(self, *, quick: int, long: int) -> int:
-        """
-        Return how many trials to make.
-        """
+        """Return how many trials to make."""
         return long if self.is_long else quick
 
     def told(self, cases: list[int]) -> dict[str, Any]:
-        """
-        Return the counts as JSON has them.
-        """
+        """Return the counts as JSON has them."""
         return {
             "cases": cases,
             "trials": self.ran or 1,
@@ -55,9 +51,7 @@ class Trials:
 
 
 def case_numbers(item: pytest.Item) -> list[int]:
-    """
-    Return the numbers of the cases that a test proves.
-    """
+    """Return the numbers of the cases that a test proves."""
     marks = item.iter_markers("case")
     return sorted({number for mark in marks for number in mark.args})
 
@@ -75,9 +69,7 @@ class Outcomes:
         self._tests: dict[str, dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """
-        Take the report of a test's setup, call or teardown; the worst one counts.
-        """
+        """Take the report of a test's setup, call or teardown; the worst one counts."""
         test = self._tests.setdefault(report.nodeid, {"outcome": "passed"})
         if report.failed or (report.skipped and test["outcome"] == "passed"):
             test["outcome"] = report.outcome
@@ -86,8 +78,6 @@ class Outcomes:
                 test |= told
 
     def pytest_sessionfinish(self) -> None:
-        """
-        Write the file.
-        """
+        """Write the file."""
         told = {name: test for name, test in self._tests.items() if "cases" in test}
         self._path.write_text(json.dumps(told), encoding="utf-8")

@@ -1,6 +1,4 @@
-"""
-Takes of two requests, recorded into a library as a server does it.
-"""
+"""Takes of two requests, recorded into a library as a server does it."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ from streamtape.library import CassetteWriter, Library, read_cassette
 
 
 def ask(text: str) -> Request:
-    """
-    Return a redacted request that says something.
-    """
+    """Return a redacted request that says something."""
     messages = [{"role": "user", "content": text}]
     body = json.dumps({"model": "m", "max_tokens": 9, "messages": messages}).encode()
     return clean_request(Request(method="POST", target="/v1/messages", body=body))
@@ -32,9 +28,7 @@ HELLO_STEM = cassette_stem(matched(HELLO))
 def begin(
     folder: Path, request: Request = HELLO, *, answer: str = "{}"
 ) -> tuple[CassetteWriter, Recording]:
-    """
-    Record all but the end of an answer, and leave its part open.
-    """
+    """Record all but the end of an answer, and leave its part open."""
     recording = Recording(clean_request(request), recorded_at=None)
     writer = CassetteWriter(folder, cassette_stem(matched(request)))
     writer.write(
@@ -53,9 +47,7 @@ def record(
     ended: EndReason = EndReason.COMPLETE,
     replace: bool = False,
 ) -> Path:
-    """
-    Record an answer to its end and return its cassette.
-    """
+    """Record an answer to its end and return its cassette."""
     writer, recording = begin(folder or library.folder, request, answer=answer)
     writer.write(recording.end(ended, 3))
     path = library.commit(writer, request_key(request), replace=replace)
@@ -64,14 +56,10 @@ def record(
 
 
 def answers(library: Library, key: str = HELLO_KEY) -> list[str]:
-    """
-    Return what a library has recorded of a request, in order.
-    """
+    """Return what a library has recorded of a request, in order."""
     return [read_cassette(path).body.decode() for path in library.takes(key)]
 
 
 def names(folder: Path) -> list[str]:
-    """
-    Return what is in a folder.
-    """
+    """Return what is in a folder."""
     return sorted(path.name for path in folder.iterdir())

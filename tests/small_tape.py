@@ -27,9 +27,7 @@ ENDING = Ending(reason=EndReason.COMPLETE, offset_ns=12)
 
 
 def record_parts(*parts: Part) -> bytes:
-    """
-    Return the bytes of a finished cassette with these parts.
-    """
+    """Return the bytes of a finished cassette with these parts."""
     recording = Recording(clean_request(REQUEST), recorded_at=None)
     packed = recording.begin(RESPONSE)
     for part in parts:
@@ -45,9 +43,7 @@ UNFINISHED = WHOLE[:END]
 
 
 def read_what_comes(path: Path) -> tuple[list[object], Ending | CassetteError]:
-    """
-    Return the records that a reader gives, and how it ended.
-    """
+    """Return the records that a reader gives, and how it ended."""
     records: list[object] = []
     try:
         with CassetteReader(path) as reader:

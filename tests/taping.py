@@ -1,6 +1,4 @@
-"""
-Cassettes on disk for tests of what looks at them.
-"""
+"""Cassettes on disk for tests of what looks at them."""
 
 from __future__ import annotations
 
@@ -73,9 +71,7 @@ def start_tape(
     reason: str = "OK",
     headers: Headers = (STREAM,),
 ) -> tuple[CassetteWriter, Recording]:
-    """
-    Begin a recording, whose head comes after 300 ms, and leave its file open.
-    """
+    """Begin a recording, whose head comes after 300 ms, and leave its file open."""
     recording = Recording(clean_request(request), recorded_at="2026-01-02T03:04:05Z")
     writer = CassetteWriter(folder, name)
     head = Response(status=status, reason=reason, headers=headers, offset_ns=300 * MS)

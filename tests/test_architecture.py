@@ -1,6 +1,4 @@
-"""
-Rules of the house that no linter knows.
-"""
+"""Rules of the house that no linter knows."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ def test_tests_lie_in_folders_of_the_package() -> None:
 
 
 def test_each_core_module_has_tests_that_bear_its_name() -> None:
-    """
-    What tests ``core/pacing.py`` begins with ``tests/core/test_pacing``.
-    """
+    """What tests ``core/pacing.py`` begins with ``tests/core/test_pacing``."""
     modules = _modules(_CORE)
 
     assert _CORE / "sse.py" in modules
@@ -45,9 +41,7 @@ def test_each_core_module_has_tests_that_bear_its_name() -> None:
 
 
 def test_the_map_shows_every_folder() -> None:
-    """
-    Whoever looks for one finds it in ``docs/architecture.md``.
-    """
+    """Whoever looks for one finds it in ``docs/architecture.md``."""
     shown = (_ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     folders = [path for path in _folders(_PACKAGE) if path != _PACKAGE]
 

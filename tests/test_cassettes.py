@@ -1,6 +1,4 @@
-"""
-The shipped cassettes are what the script makes, and can all be read.
-"""
+"""The shipped cassettes are what the script makes, and can all be read."""
 
 from __future__ import annotations
 

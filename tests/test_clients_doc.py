@@ -1,6 +1,4 @@
-"""
-docs/clients.md names every client that is run.
-"""
+"""docs/clients.md names every client that is run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What docs/format.md says is so: its example, its reader and its tables.
-"""
+"""What docs/format.md says is so: its example, its reader and its tables."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ ReadTape = Callable[[Path], Iterator[tuple[int, Any]]]
 
 
 def example(name: str) -> str:
-    """
-    Return the code block behind the comment that names it.
-    """
+    """Return the code block behind the comment that names it."""
     found = re.search(
         rf"<!-- example: {re.escape(name)} -->\n```\w+\n(.*?)```", PAGE, re.DOTALL
     )
@@ -53,9 +49,7 @@ def test_the_bytes_of_the_example_are_those_of_the_file() -> None:
 def test_the_reader_of_the_page_reads_the_golden_files(
     read_tape: ReadTape, name: str
 ) -> None:
-    """
-    Without streamtape, and what the file beside each says.
-    """
+    """Without streamtape, and what the file beside each says."""
     expected = json.loads((GOLDEN / f"{name}.json").read_bytes())
     part_kind = Kind.BODY if name == "json" else Kind.EVENT
 
@@ -113,9 +107,7 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
 
 
 def test_a_sentence_has_a_line_of_its_own() -> None:
-    """
-    So that a change of the specification is a change of lines.
-    """
+    """So that a change of the specification is a change of lines."""
     prose = re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL)
     for line in prose.splitlines():
         if not line.startswith(("|", ">", "-", "#")):

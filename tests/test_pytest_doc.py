@@ -88,9 +88,7 @@ def test_elsewhere():
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """
-    A run of pytest over the files of the page.
-    """
+    """A run of pytest over the files of the page."""
 
     output: str
     fates: dict[str, list[str]]
@@ -101,9 +99,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    A project that holds the files of the page which can be used here.
-    """
+    """A project that holds the files of the page which can be used here."""
     folder = tmp_path_factory.mktemp("page")
     for name, code in _NAMED.items():
         if shutil.which(_NEEDS.get(name, sys.executable)):
@@ -114,9 +110,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recorded(folder: Path) -> Ran:
-    """
-    The run that records.
-    """
+    """The run that records."""
     with FakeUpstream(_answer) as api:
         given = {"ANTHROPIC_BASE_URL": api.url, "ANTHROPIC_API_KEY": "sk-ant-mine"}
         return _run(folder, ["--streamtape-record"], given)
@@ -124,9 +118,7 @@ def recorded(folder: Path) -> Ran:
 
 @pytest.fixture(scope="module")
 def replayed(folder: Path, recorded: Ran) -> Ran:
-    """
-    The run of CI, without an API and with the network blocked.
-    """
+    """The run of CI, without an API and with the network blocked."""
     others = _OTHERS.format(
         attributes=_column("Attribute"),
         of_interactions=_column("Attribute", table=1),
@@ -245,9 +237,7 @@ def _pytest(
 
 
 def _column(head: str, *, table: int = 0) -> list[str]:
-    """
-    List what is in code in the first column of the table with a head.
-    """
+    """List what is in code in the first column of the table with a head."""
     tables = re.findall(
         rf"^\| {re.escape(head)} \|.*\n\|.*\n((?:\|.*\n)*)", _PAGE, re.MULTILINE
     )

@@ -1,6 +1,4 @@
-"""
-What README says is run, from the top of the repository.
-"""
+"""What README says is run, from the top of the repository."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ COMMANDS: Final = re.findall(r"^\$ ((?:.*\\\n)*.*?)\s*(?:#.*)?$", CONSOLE, re.MU
 def test_the_python_examples_run(
     code: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """
-    With nothing but what they import; a warning is an error in all tests.
-    """
+    """With nothing but what they import; a warning is an error in all tests."""
     monkeypatch.chdir(ROOT)
     exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
 

@@ -1,6 +1,4 @@
-"""
-What a release stands on: the changelog, the version, and the name to install.
-"""
+"""What a release stands on: the changelog, the version, and the name to install."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What a running process uses: memory and descriptors, where the system tells.
-"""
+"""What a running process uses: memory and descriptors, where the system tells."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ _FORGET_PEAK: Final = "5"
 
 
 def rss_bytes(pid: int) -> int:
-    """
-    Return how much memory a process has now.
-    """
+    """Return how much memory a process has now."""
     return _status_bytes(pid, "VmRSS")
 
 
@@ -34,17 +30,13 @@ def peak_rss_bytes(pid: int) -> int:
 
 
 def forget_peak(pid: int) -> int:
-    """
-    Let the peak begin anew, and return what the process has now.
-    """
+    """Let the peak begin anew, and return what the process has now."""
     (PROC / str(pid) / "clear_refs").write_text(_FORGET_PEAK)
     return rss_bytes(pid)
 
 
 def count_descriptors(pid: int) -> int:
-    """
-    Return how many files and connections a process has open.
-    """
+    """Return how many files and connections a process has open."""
     return sum(1 for _ in (PROC / str(pid) / "fd").iterdir())
 
 

@@ -1,6 +1,4 @@
-"""
-``python -m streamtape``.
-"""
+"""``python -m streamtape``."""
 
 from streamtape.cli import main
 

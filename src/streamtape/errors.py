@@ -33,9 +33,7 @@ from pathlib import Path
 
 
 class StreamtapeError(Exception):
-    """
-    Base of every error in this module.
-    """
+    """Base of every error in this module."""
 
 
 class CassetteError(StreamtapeError):
@@ -57,21 +55,15 @@ class CassetteError(StreamtapeError):
 
 
 class CassetteNotFoundError(CassetteError):
-    """
-    There is no file or folder of that name.
-    """
+    """There is no file or folder of that name."""
 
 
 class NotACassetteError(CassetteError):
-    """
-    The file was never a cassette, or something converted it as if it were text.
-    """
+    """The file was never a cassette, or something converted it as if it were text."""
 
 
 class UnsupportedVersionError(CassetteError):
-    """
-    A newer streamtape wrote this file.
-    """
+    """A newer streamtape wrote this file."""
 
 
 class DamagedCassetteError(CassetteError):
@@ -104,9 +96,7 @@ class RequestError(StreamtapeError):
 
 
 class RefusedRequestError(RequestError):
-    """
-    The request breaks a rule of the proxy: its host, origin, target or size.
-    """
+    """The request breaks a rule of the proxy: its host, origin, target or size."""
 
 
 class MissError(RequestError):
@@ -121,24 +111,18 @@ class MissError(RequestError):
 
 
 class UpstreamError(RequestError):
-    """
-    The upstream gave no usable answer.
-    """
+    """The upstream gave no usable answer."""
 
 
 class UpstreamUnreachableError(UpstreamError):
-    """
-    No connection, or what came over it was not HTTP.
-    """
+    """No connection, or what came over it was not HTTP."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=502, error_type="api_error")
 
 
 class UpstreamTimeoutError(UpstreamError):
-    """
-    The upstream took longer than the limit to connect or to answer.
-    """
+    """The upstream took longer than the limit to connect or to answer."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, status=504, error_type="timeout_error")
@@ -156,6 +140,4 @@ class UpstreamIsStreamtapeError(UpstreamError):
 
 
 class UsageError(StreamtapeError):
-    """
-    An option, a folder or a port that can't be used as asked.
-    """
+    """An option, a folder or a port that can't be used as asked."""

@@ -1,5 +1,3 @@
-"""
-The version, apart from everything that imports it.
-"""
+"""The version, apart from everything that imports it."""
 
 __version__ = "0.1.0"

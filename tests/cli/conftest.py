@@ -12,9 +12,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
-    """
-    Give the log back as it was.
-    """
+    """Give the log back as it was."""
     ours = logging.getLogger("streamtape")
     handlers, level, propagates = [*ours.handlers], ours.level, ours.propagate
     yield
@@ -25,7 +23,5 @@ def own_log() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    Take away the width of the terminal that the tests were started from.
-    """
+    """Take away the width of the terminal that the tests were started from."""
     monkeypatch.delenv("COLUMNS", raising=False)

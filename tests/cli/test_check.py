@@ -25,9 +25,7 @@ def run(*args: str | Path, **env: str | None) -> Result:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    """
-    A library with an error, a warning and a note.
-    """
+    """A library with an error, a warning and a note."""
     write_tape(tmp_path, HELLO, name="sound-00000001")
     write_tape(tmp_path, HELLO[:3], name="cut-00000002", ending=EndReason.UPSTREAM_CUT)
     writer, _ = start_tape(tmp_path / "sub", HELLO[:3], name="orphan-00000003")

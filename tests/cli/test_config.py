@@ -49,9 +49,7 @@ FLAGS: list[tuple[str, list[str], Any]] = [
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """
-    The current folder, with both files.
-    """
+    """The current folder, with both files."""
     (tmp_path / ".git").mkdir()
     (tmp_path / "streamtape.toml").write_text(OWN, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text(PROJECT, encoding="utf-8")

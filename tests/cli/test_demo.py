@@ -1,6 +1,4 @@
-"""
-The demo, as its user runs it.
-"""
+"""The demo, as its user runs it."""
 
 from __future__ import annotations
 

@@ -20,9 +20,7 @@ RULE = "This rule in [tool.streamtape] of pyproject.toml would make it hit:"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """
-    The current folder, without settings of its own, in which `cassettes` is.
-    """
+    """The current folder, without settings of its own, in which `cassettes` is."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").touch()
     return tmp_path

@@ -34,9 +34,7 @@ def rows_of(*args: str | Path) -> list[dict[str, object]]:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    """
-    A library with one of everything; its names don't depend on where it is.
-    """
+    """A library with one of everything; its names don't depend on where it is."""
     folder = tmp_path / "cassettes"
     stream = hello("Hello", " world")
     error = b'{"type": "error", "error": {"type": "overloaded_error"}}'

@@ -44,24 +44,18 @@ class Shown:
         self._seen = b""
 
     def wait_for(self, text: bytes) -> None:
-        """
-        Read until something was shown; an end comes first where it never is.
-        """
+        """Read until something was shown; an end comes first where it never is."""
         while text not in self._seen:
             self._seen += os.read(self._ours, 1 << 16)
 
     def go_on(self) -> None:
-        """
-        Let it leave what it waits in.
-        """
+        """Let it leave what it waits in."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
         self._process.stdin.flush()
 
     def finish(self) -> bytes:
-        """
-        Return all that it has shown, when it has ended well.
-        """
+        """Return all that it has shown, when it has ended well."""
         self._process.communicate()
         try:
             while more := os.read(self._ours, 1 << 16):

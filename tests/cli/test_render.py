@@ -26,9 +26,7 @@ from streamtape.errors import CassetteError
 
 @pytest.fixture
 def console() -> Console:
-    """
-    A terminal 30 columns wide whose output can be read back.
-    """
+    """A terminal 30 columns wide whose output can be read back."""
     return Console(file=io.StringIO(), width=30, markup=False, highlight=False)
 
 
@@ -122,9 +120,7 @@ def test_markup_in_a_line_is_text(console: Console) -> None:
 
 
 def test_what_does_not_fit_in_a_line_is_indented(console: Console) -> None:
-    """
-    Or else a long header could end in a line that looks like ours.
-    """
+    """Or else a long header could end in a line that looks like ours."""
     print_line(console, ("name: ", "dim"), " " * 25 + "Ending " + "x" * 30, indent=" ")
 
     assert printed(console) == [" name:", "  Ending", "  " + "x" * 28, "  xx"]

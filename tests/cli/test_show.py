@@ -42,9 +42,7 @@ def run(*args: str | Path, columns: int | None = None) -> Result:
 
 
 def run_on_terminal(*args: str | Path, **env: str) -> tuple[int, str, str]:
-    """
-    Run the program with a terminal for stdout; returns status, stdout and stderr.
-    """
+    """Run the program with a terminal for stdout; returns status, stdout and stderr."""
     ours, theirs = os.openpty()
     kept = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
     with subprocess.Popen(
@@ -71,9 +69,7 @@ needs_terminal = pytest.mark.skipif(
 
 
 def section(shown: str, title: str) -> list[str]:
-    """
-    The lines of one section, without its heading.
-    """
+    """The lines of one section, without its heading."""
     lines = shown.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith(title)) + 1
     ends = (i for i in range(start, len(lines)) if re.match("[A-Z]", lines[i]))
@@ -337,9 +333,7 @@ def test_raw_and_json_exclude_each_other(tmp_path: Path) -> None:
 
 
 def evil_tape(folder: Path) -> Path:
-    """
-    A cassette with control characters and markup wherever text can be.
-    """
+    """A cassette with control characters and markup wherever text can be."""
     evil = f"[red]{EVIL}"
     event = {"type": evil, "error": {"type": evil, "message": evil}}
     named = b"event: %b\ndata: x\n\n" % evil.replace("\r", "").encode()

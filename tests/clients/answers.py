@@ -1,6 +1,4 @@
-"""
-What the upstream answers to every client: the Messages API, and two others.
-"""
+"""What the upstream answers to every client: the Messages API, and two others."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ _WORDS = ("Down", " at", " the", " harbour", " (Zürich", " “on sea”)", ".")
 
 
 def answer_any_client(seen: SeenRequest) -> Reply:
-    """
-    Answer by the path; a pure function of the request.
-    """
+    """Answer by the path; a pure function of the request."""
     if seen.path.endswith("/chat/completions"):
         return _chat_completion()
     if seen.path.endswith(":streamGenerateContent"):
@@ -36,9 +32,7 @@ def answer_any_client(seen: SeenRequest) -> Reply:
 
 
 def _bash_loop(seen: SeenRequest) -> Reply:
-    """
-    Have an agent run a command, then repeat what that printed.
-    """
+    """Have an agent run a command, then repeat what that printed."""
     results = [
         block["content"]
         for message in seen.json["messages"]

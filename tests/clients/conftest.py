@@ -1,6 +1,4 @@
-"""
-Where the clients are installed.
-"""
+"""Where the clients are installed."""
 
 from __future__ import annotations
 

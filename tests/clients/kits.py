@@ -1,6 +1,4 @@
-"""
-Kits, installed: each in a folder of its own, once.
-"""
+"""Kits, installed: each in a folder of its own, once."""
 
 from __future__ import annotations
 

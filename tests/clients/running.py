@@ -1,6 +1,4 @@
-"""
-A client in a fresh process, in a place: home, folder and time zone.
-"""
+"""A client in a fresh process, in a place: home, folder and time zone."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ _KEY: Final = "sk-ant-" + "unused-" * 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """
-    What a client may tell about where it runs.
-    """
+    """What a client may tell about where it runs."""
 
     home: Path
     folder: Path
@@ -38,9 +34,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """
-    What a client's script printed, and how it ended.
-    """
+    """What a client's script printed, and how it ended."""
 
     status: int
     got: Any
@@ -49,17 +43,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """
-    One client that is ready to be used.
-    """
+    """One client that is ready to be used."""
 
     client: Client
     command: Sequence[str]
 
     def use_all(self, base_url: str, place: Place) -> list[Told]:
-        """
-        Use the client in all of its ways.
-        """
+        """Use the client in all of its ways."""
         return [
             self.use(base_url, place, way, prompt) for way, prompt in self.client.uses
         ]
@@ -104,16 +94,12 @@ class Running:
 
 
 def make_running(kits: Kits, client: Client) -> Running:
-    """
-    Install a client.
-    """
+    """Install a client."""
     return Running(client=client, command=kits.command(client))
 
 
 def make_place(folder: Path, *, timezone: str = "Etc/UTC") -> Place:
-    """
-    Make a home and a folder to work in.
-    """
+    """Make a home and a folder to work in."""
     place = Place(home=folder / "home", folder=folder / "project", timezone=timezone)
     place.home.mkdir(parents=True)
     place.folder.mkdir()
@@ -123,9 +109,7 @@ def make_place(folder: Path, *, timezone: str = "Etc/UTC") -> Place:
 def record_all(
     running: Running, upstream: str, cassettes: Path, place: Place
 ) -> list[Told]:
-    """
-    Use a client in all of its ways through a recorder.
-    """
+    """Use a client in all of its ways through a recorder."""
     with start_recorder(upstream, cassettes) as recorder:
         told = running.use_all(recorder.base_url, place)
         assert recorder.stop().status == 0
@@ -133,9 +117,7 @@ def record_all(
 
 
 def start_replay(cassettes: Path) -> Program:
-    """
-    Start a replay that loses no time and tells at its end what it was asked.
-    """
+    """Start a replay that loses no time and tells at its end what it was asked."""
     return Program(
         *("replay", "--cassettes", cassettes, "--port", "0"),
         *("--speed", "instant", "--json"),
@@ -143,9 +125,7 @@ def start_replay(cassettes: Path) -> Program:
 
 
 def fates(replay: Program) -> dict[str, int]:
-    """
-    Stop a replay, and return how many requests met which fate.
-    """
+    """Stop a replay, and return how many requests met which fate."""
     counts: dict[str, int] = json.loads(replay.stop().stdout)["requests"]
     return counts
 

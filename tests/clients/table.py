@@ -1,6 +1,4 @@
-"""
-The clients: where each comes from, and the ways in which it is used.
-"""
+"""The clients: where each comes from, and the ways in which it is used."""
 
 from __future__ import annotations
 
@@ -10,9 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """
-    Packages that are installed together, at their newest versions.
-    """
+    """Packages that are installed together, at their newest versions."""
 
     name: str
     packages: tuple[str, ...] = ()
@@ -22,9 +18,7 @@ class Kit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """
-    One client, which is a script of ours that uses it.
-    """
+    """One client, which is a script of ours that uses it."""
 
     name: str
     kit: Kit

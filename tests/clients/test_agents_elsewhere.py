@@ -1,6 +1,4 @@
-"""
-Agents that were recorded in one place and are replayed in another.
-"""
+"""Agents that were recorded in one place and are replayed in another."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ _EARLIEST, _LATEST = "Pacific/Kiritimati", "Etc/GMT+12"
 
 
 def make_repository(folder: Path) -> None:
-    """
-    Make a git repository with one commit, and a file that is in none.
-    """
+    """Make a git repository with one commit, and a file that is in none."""
     who = ("-c", "user.name=Someone", "-c", "user.email=someone@example.com")
     for command in (
         ("init", "--quiet", "--initial-branch=trunk"),

@@ -1,6 +1,4 @@
-"""
-Real clients, each straight, through a recording, and from a replay.
-"""
+"""Real clients, each straight, through a recording, and from a replay."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ pytestmark = pytest.mark.clients
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """
-    A client that was recorded, with what it got.
-    """
+    """A client that was recorded, with what it got."""
 
     running: Running
     place: Place
@@ -50,9 +46,7 @@ def recorded(
     kits: Kits,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Recorded:
-    """
-    Each client, used straight and through a recorder; its upstream is gone.
-    """
+    """Each client, used straight and through a recorder; its upstream is gone."""
     client: Client = request.param
     running = make_running(kits, client)
     folder = tmp_path_factory.mktemp(client.name)

@@ -32,9 +32,7 @@ def delta(text: str) -> bytes:
 
 
 def cassette(*raws: bytes, content_type: str | None = STREAM) -> Cassette:
-    """
-    Make a cassette whose parts come 100 ns apart, without a response if asked.
-    """
+    """Make a cassette whose parts come 100 ns apart, without a response if asked."""
     response = Response(
         status=200,
         reason="OK",
@@ -94,9 +92,7 @@ def test_a_body_that_is_no_message_has_none(raw: bytes) -> None:
 
 
 def test_no_answer_is_no_stream() -> None:
-    """
-    A recorder that was killed early leaves a request alone.
-    """
+    """A recorder that was killed early leaves a request alone."""
     lonely = cassette(content_type=None)
 
     assert not lonely.is_stream

@@ -40,16 +40,12 @@ def due_ms(pacing: Pacing, *offsets_ms: int) -> list[float]:
     ],
 )
 def test_due_times(pacing: Pacing, expected: list[int]) -> None:
-    """
-    Offsets of 400, 420, 420 and 5420 ms are due when the pacing says.
-    """
+    """Offsets of 400, 420, 420 and 5420 ms are due when the pacing says."""
     assert due_ms(pacing, 400, 420, 420, 5420) == expected
 
 
 def test_each_replay_starts_anew() -> None:
-    """
-    What one replay cut of its silences is nothing to the next.
-    """
+    """What one replay cut of its silences is nothing to the next."""
     pacing = Pacing(max_gap_ns=100 * MS)
 
     assert due_ms(pacing, 400) == due_ms(pacing, 400) == [100]

@@ -67,9 +67,7 @@ def record(
     reason: EndReason = EndReason.COMPLETE,
     detail: str = "",
 ) -> bytes:
-    """
-    Record chunks that come at 100, 200, 300 ns and so on; the end is at 9999 ns.
-    """
+    """Record chunks that come at 100, 200, 300 ns and so on; the end is at 9999 ns."""
     recording = Recording(clean_request(REQUEST), recorded_at=None)
     packed = [recording.begin(response(content_type))]
     for place, chunk in enumerate(chunks, 1):
@@ -122,9 +120,7 @@ def test_the_same_calls_give_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
 def test_a_stream_is_kept_as_its_events_however_it_comes(line_end: bytes) -> None:
-    """
-    Byte for byte: padding, line ends, and characters split over chunks.
-    """
+    """Byte for byte: padding, line ends, and characters split over chunks."""
     events = [event.replace(b"\n", line_end) for event in [DELTA, b": ping\n\n", STOP]]
     # The CR before it ends its line only when something follows.
     stream = b"".join(events)
@@ -138,9 +134,7 @@ def test_a_stream_is_kept_as_its_events_however_it_comes(line_end: bytes) -> Non
 
 
 def test_an_event_has_the_time_of_the_chunk_that_ended_it() -> None:
-    """
-    Those that came in one read share it.
-    """
+    """Those that came in one read share it."""
     chunks = [START[:9], START[9:] + DELTA + LAST_DELTA[:5], LAST_DELTA[5:], STOP]
 
     parts, end = read(record(chunks))
@@ -155,9 +149,7 @@ def test_an_event_has_the_time_of_the_chunk_that_ended_it() -> None:
 
 
 def test_each_chunk_gives_what_is_whole_then() -> None:
-    """
-    So that a recorder that is killed leaves what the client saw.
-    """
+    """So that a recorder that is killed leaves what the client saw."""
     recording = Recording(clean_request(REQUEST), recorded_at=None)
     before = recording.begin(response(STREAM))
 
@@ -172,9 +164,7 @@ def test_each_chunk_gives_what_is_whole_then() -> None:
     [reason for reason in EndReason if reason not in ("complete", "torn")],
 )
 def test_what_a_cut_leaves_over_is_kept(reason: EndReason) -> None:
-    """
-    With the time of the last chunk, and the reason and its sentence.
-    """
+    """With the time of the last chunk, and the reason and its sentence."""
     data = record([START, DELTA[:-1]], reason=reason, detail="it broke")
 
     parts, end = read(data)
@@ -213,9 +203,7 @@ OPENAI = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 def test_a_stream_is_complete_when_it_said_its_last_word(
     chunks: list[bytes], reason: EndReason
 ) -> None:
-    """
-    Although the body ended by its framing each time.
-    """
+    """Although the body ended by its framing each time."""
     assert reason_of(*chunks) is reason
 
 
@@ -246,9 +234,7 @@ def test_a_held_body_has_the_time_of_its_last_chunk() -> None:
 
 
 def test_a_long_json_body_is_cut_where_no_key_can_be() -> None:
-    """
-    It isn't held for ever, and no piece begins or ends within a key.
-    """
+    """It isn't held for ever, and no piece begins or ends within a key."""
     item = json.dumps({"key": SECRET, "text": "word " * 20}).encode() + b","
     body = b"[" + item * 20_000 + b"{}]"
     chunks = [body[start : start + 65_521] for start in range(0, len(body), 65_521)]
@@ -274,9 +260,7 @@ def test_a_long_json_body_without_quotes_is_cut_anywhere() -> None:
     "content_type", ["application/x-ndjson", "application/x-jsonl", "text/plain", ""]
 )
 def test_chunks_of_other_bodies_keep_their_times(content_type: str) -> None:
-    """
-    Line by line: what looks like an event isn't cut as one.
-    """
+    """Line by line: what looks like an event isn't cut as one."""
     chunks = [b'{"a":1}\n\n{"b":2}\n', b'{"c":3}\n', b"\n"]
 
     parts, end = read(record(chunks, content_type=content_type))
@@ -367,9 +351,7 @@ MESSAGE = {
 def test_the_summary_of_json_says_what_a_listing_wants(
     body: object, expected: dict[str, Any]
 ) -> None:
-    """
-    Whatever an upstream sends, it holds what the format allows alone.
-    """
+    """Whatever an upstream sends, it holds what the format allows alone."""
     chunk = json.dumps(body).encode()
 
     assert summary_of(chunk, content_type=JSON) == expected
@@ -385,9 +367,7 @@ def test_json_that_cannot_be_read_has_no_summary(body: bytes) -> None:
 
 
 def test_a_key_spelled_with_escapes_is_not_in_the_summary() -> None:
-    """
-    It is one only when the JSON was read, behind the first redaction.
-    """
+    """It is one only when the JSON was read, behind the first redaction."""
     escaped = SECRET.replace("-", "\\u002d")
     start = START.replace(b"claude-one", escaped.encode())
 
@@ -438,9 +418,7 @@ def delta_event(piece: str) -> bytes:
 
 
 def count_shown(written: bytes, keys: list[Planted]) -> int:
-    """
-    Return how many keys are in the bytes of a file or in the texts of its events.
-    """
+    """Return how many keys are in the bytes of a file or in the texts of its events."""
     raw = written.decode("latin-1")
     texts = re.findall(r'"text": ?"((?:[^"\\]|\\.)*)', raw)
     return sum(

@@ -16,9 +16,7 @@ from streamtape.core.sse import (
 
 
 def cut(chunks: list[bytes]) -> tuple[list[bytes], bytes]:
-    """
-    Return the events of a stream that comes in these chunks, and the rest.
-    """
+    """Return the events of a stream that comes in these chunks, and the rest."""
     splitter = EventSplitter()
     events = [event for chunk in chunks for event in splitter.feed(chunk)]
     return events, splitter.rest
@@ -60,9 +58,7 @@ def cut(chunks: list[bytes]) -> tuple[list[bytes], bytes]:
 def test_a_stream_is_cut_at_blank_lines_however_it_comes(
     events: list[bytes], rest: bytes
 ) -> None:
-    """
-    Every kind of line end and cut of the stream gives the same events.
-    """
+    """Every kind of line end and cut of the stream gives the same events."""
     for chunks in every_split(b"".join(events) + rest):
         assert cut(chunks) == (events, rest), chunks
 
@@ -80,9 +76,7 @@ def test_a_stream_is_cut_at_blank_lines_however_it_comes(
 def test_no_byte_is_lost_and_no_cut_depends_on_the_chunks(
     stream: bytes, places: list[int]
 ) -> None:
-    """
-    Whatever comes, and however, is given back byte for byte and cut alike.
-    """
+    """Whatever comes, and however, is given back byte for byte and cut alike."""
     bounds = [0, *sorted(min(place, len(stream)) for place in places), len(stream)]
     chunks = [stream[start:end] for start, end in pairwise(bounds)]
 
@@ -94,9 +88,7 @@ def test_no_byte_is_lost_and_no_cut_depends_on_the_chunks(
 
 @pytest.mark.parametrize("size", [1, 4096, 65_537])
 def test_a_huge_event_is_one_event(size: int) -> None:
-    """
-    There is no limit to an event, and what follows it is cut as ever.
-    """
+    """There is no limit to an event, and what follows it is cut as ever."""
     events = [b"data: " + b"a" * 200_000 + b"\r\n\r\n", b"data: b\r\n\r\n"]
     stream = b"".join(events)
     chunks = [stream[start : start + size] for start in range(0, len(stream), size)]
@@ -105,9 +97,7 @@ def test_a_huge_event_is_one_event(size: int) -> None:
 
 
 def test_an_event_is_given_back_with_the_chunk_that_ends_it() -> None:
-    """
-    A live stream isn't held up by waiting for what comes next.
-    """
+    """A live stream isn't held up by waiting for what comes next."""
     splitter = EventSplitter()
 
     assert splitter.feed(b"data: a\r\n\r") == []
@@ -224,17 +214,13 @@ def test_an_event_is_given_back_with_the_chunk_that_ends_it() -> None:
     ],
 )
 def test_the_fields_of_an_event(raw: bytes, expected: ServerSentEvent) -> None:
-    """
-    Fields are read as WHATWG HTML section 9.2.6 says.
-    """
+    """Fields are read as WHATWG HTML section 9.2.6 says."""
     assert parse_event(raw) == expected
 
 
 @given(st.binary())
 def test_reading_an_event_never_fails(raw: bytes) -> None:
-    """
-    Any bytes are an event, if one that says nothing.
-    """
+    """Any bytes are an event, if one that says nothing."""
     assert isinstance(parse_event(raw), ServerSentEvent)
 
 
@@ -243,9 +229,7 @@ def test_reading_an_event_never_fails(raw: bytes) -> None:
     st.none() | st.from_regex(r"[a-z_]+", fullmatch=True),
 )
 def test_what_is_written_is_read_back(data: str, name: str | None) -> None:
-    """
-    An encoded event is one event, with the same name and data.
-    """
+    """An encoded event is one event, with the same name and data."""
     raw = encode_event(data, name=name)
 
     assert cut([raw]) == ([raw], b"")
@@ -253,9 +237,7 @@ def test_what_is_written_is_read_back(data: str, name: str | None) -> None:
 
 
 def test_an_event_is_written_as_the_api_writes_it() -> None:
-    """
-    The name stands first, a space follows each colon, and LF ends each line.
-    """
+    """The name stands first, a space follows each colon, and LF ends each line."""
     assert encode_event("{}", name="ping") == b"event: ping\ndata: {}\n\n"
 
 

@@ -1,6 +1,4 @@
-"""
-An upstream that answers at once, and a proxy that records it.
-"""
+"""An upstream that answers at once, and a proxy that records it."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ def upstream() -> Iterator[FakeUpstream]:
 
 @pytest.fixture
 def proxy(upstream: FakeUpstream, tmp_path: Path) -> Iterator[RunningServer]:
-    """
-    Its cassettes go into `tmp_path`; it takes bodies of up to 10 kB.
-    """
+    """Its cassettes go into `tmp_path`; it takes bodies of up to 10 kB."""
     config = Config(
         cassettes=tmp_path,
         policy=Policy(mode=RecordMode.ALL),

@@ -38,9 +38,7 @@ def run_here(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Fi
 
 @contextmanager
 def _own_log() -> Iterator[None]:
-    """
-    Give the log back as it was before a command set it up.
-    """
+    """Give the log back as it was before a command set it up."""
     ours = logging.getLogger("streamtape")
     handlers, level, propagates = [*ours.handlers], ours.level, ours.propagate
     try:

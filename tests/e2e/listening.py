@@ -1,6 +1,4 @@
-"""
-The client's side of a stream: what is asked, and events as they come.
-"""
+"""The client's side of a stream: what is asked, and events as they come."""
 
 from __future__ import annotations
 
@@ -55,15 +53,11 @@ class Listening:
 
     @property
     def status(self) -> int:
-        """
-        The status of the answer.
-        """
+        """The status of the answer."""
         return self._response.status
 
     def take(self, count: int) -> list[bytes]:
-        """
-        Wait for so many events.
-        """
+        """Wait for so many events."""
         while len(self._waiting) < count:
             chunk = self._response.read1(1 << 16)
             assert chunk, f"the stream ended after {self._waiting!r}"
@@ -85,9 +79,7 @@ class Listening:
 
 
 def body(prompt: str, *, stream: bool = True) -> bytes:
-    """
-    The body of a request for a message.
-    """
+    """The body of a request for a message."""
     messages = [{"role": "user", "content": prompt}]
     asked = {
         "model": "claude-demo",
@@ -99,9 +91,7 @@ def body(prompt: str, *, stream: bool = True) -> bytes:
 
 
 def stalling_reply(events: int) -> Reply:
-    """
-    A stream of which so many events come, and then nothing.
-    """
+    """A stream of which so many events come, and then nothing."""
     return stream_reply(
         text("It was a long night at the harbour, and nobody slept. " * 4),
         profile=INSTANT,
@@ -111,9 +101,7 @@ def stalling_reply(events: int) -> Reply:
 
 
 def keep_slow_answer(folder: Path) -> None:
-    """
-    Make a cassette of an answer whose second event comes after an hour.
-    """
+    """Make a cassette of an answer whose second event comes after an hour."""
     request = clean_request(
         Request(method="POST", target="/v1/messages", body=body("hello"))
     )

@@ -31,9 +31,7 @@ _FOREIGN = re.compile(r"(STREAMTAPE|ANTHROPIC)_.*|(ALL|HTTPS?|NO)_PROXY", re.IGN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """
-    What a process left behind.
-    """
+    """What a process left behind."""
 
     status: int
     """As :mod:`subprocess` has it: negative for the signal that killed it."""
@@ -90,56 +88,40 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """
-        Its number, to look at what it uses.
-        """
+        """Its number, to look at what it uses."""
         return self._process.pid
 
     @property
     def base_url(self) -> str:
-        """
-        The address that it tells; waits until it does.
-        """
+        """The address that it tells; waits until it does."""
         line = self.wait_for(r"^http://127\.0\.0\.1:\d+")
         return line.partition(" ")[0]
 
     def wait_for(self, pattern: str) -> str:
-        """
-        Return the first line on stderr in which a pattern is found.
-        """
+        """Return the first line on stderr in which a pattern is found."""
         return self._stderr.wait_for(pattern)
 
     def wait_for_output(self, pattern: str) -> str:
-        """
-        Return the first line on stdout in which a pattern is found.
-        """
+        """Return the first line on stdout in which a pattern is found."""
         return self._stdout.wait_for(pattern)
 
     def send(self, number: signal.Signals) -> None:
-        """
-        Send a signal to this process alone.
-        """
+        """Send a signal to this process alone."""
         self._process.send_signal(number)
 
     def send_to_group(self, number: signal.Signals) -> None:
-        """
-        Send a signal to it and its children: what a terminal does for Ctrl-C.
-        """
+        """Send a signal to it and its children: what a terminal does for Ctrl-C."""
         os.killpg(self._process.pid, number)
 
     def finish(self, *, within_s: float = PATIENCE_S) -> Finished:
-        """
-        Wait for its end, which must not be one for developers to read.
-        """
+        """Wait for its end, which must not be one for developers to read."""
         status = self._process.wait(within_s)
         stdout, stderr = self._stdout.rest(), self._stderr.rest()
         assert "Traceback" not in stderr
         return Finished(status=status, stdout=stdout, stderr=stderr)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> Finished:
-        """
-        Ask it to end, and wait for that.
-        """
+        """Ask it to end, and wait for that."""
         self.send(number)
         return self.finish()
 
@@ -165,9 +147,7 @@ def usual_signals() -> Iterator[None]:
 
 
 class _Reader:
-    """
-    Reads the lines of a stream as they come, in a thread.
-    """
+    """Reads the lines of a stream as they come, in a thread."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -211,32 +191,24 @@ class _Reader:
 
 
 def start_recorder(upstream: str, folder: Path) -> Program:
-    """
-    Start a recorder on a free port.
-    """
+    """Start a recorder on a free port."""
     where = ("--upstream", upstream, "--cassettes", folder)
     return Program("record", *where, "--port", "0")
 
 
 def start_replay(folder: Path) -> Program:
-    """
-    Start a replay on a free port.
-    """
+    """Start a replay on a free port."""
     return Program("replay", "--cassettes", folder, "--port", "0")
 
 
 def run(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Finished:
-    """
-    Run the program to its end.
-    """
+    """Run the program to its end."""
     with Program(*arguments, env=env) as program:
         return program.finish()
 
 
 def plain_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """
-    Return this process's environment less what the program or a client reads.
-    """
+    """Return this process's environment less what the program or a client reads."""
     kept = {name: os.environ[name] for name in os.environ if not _FOREIGN.match(name)}
     return {**kept, **(extra or {})}
 

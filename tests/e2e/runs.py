@@ -1,6 +1,4 @@
-"""
-The same use of an API three times: straight, through a recording, from a replay.
-"""
+"""The same use of an API three times: straight, through a recording, from a replay."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs(Generic[T]):
-    """
-    What each run gave, and what it left behind.
-    """
+    """What each run gave, and what it left behind."""
 
     straight: T
     recorded: T
@@ -70,7 +66,5 @@ def run_thrice(
 
 
 def read_library(folder: Path) -> list[Cassette]:
-    """
-    Read all cassettes of a folder, in the order of their names and takes.
-    """
+    """Read all cassettes of a folder, in the order of their names and takes."""
     return [streamtape.open(entry.path) for entry in Library(folder).entries()]

@@ -1,6 +1,4 @@
-"""
-The real SDK can't tell a recording or a replay from the API itself.
-"""
+"""The real SDK can't tell a recording or a replay from the API itself."""
 
 from __future__ import annotations
 
@@ -107,9 +105,7 @@ def beta_stream(client: anthropic.Anthropic) -> object:
 
 
 def tool_loop(client: anthropic.Anthropic) -> object:
-    """
-    Call tools until the model is done: each turn sends the one before back.
-    """
+    """Call tools until the model is done: each turn sends the one before back."""
     messages: list[MessageParam] = [{"role": "user", "content": "[tool-loop] Go."}]
     turns: list[Message] = []
     while not turns or turns[-1].stop_reason == "tool_use":
@@ -206,9 +202,7 @@ async def async_beta_stream(client: anthropic.AsyncAnthropic) -> object:
 
 
 async def async_parallel(client: anthropic.AsyncAnthropic) -> object:
-    """
-    Ask six different things at once.
-    """
+    """Ask six different things at once."""
     return await asyncio.gather(
         *(
             client.messages.create(

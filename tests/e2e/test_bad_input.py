@@ -1,6 +1,4 @@
-"""
-What can't work says why, in one sentence and a status, and never in a traceback.
-"""
+"""What can't work says why, in one sentence and a status, and never in a traceback."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ SECRET = "hunter2hunter2"
 
 
 def check_refused(end: Finished, sentence: str, status: int = 2) -> None:
-    """
-    Check that a line begins so, and that none is for developers alone.
-    """
+    """Check that a line begins so, and that none is for developers alone."""
     assert f"\n{sentence}" in f"\n{end.stderr}"
     assert end.status == status
     assert end.stdout == ""
@@ -195,9 +191,7 @@ def test_a_file_that_is_no_cassette_is_not_shown(tmp_path: Path) -> None:
 
 
 def ask_through_recorder(folder: Path, upstream: str) -> tuple[Answer, Finished]:
-    """
-    Send a request upstream, and return the answer and what the program said.
-    """
+    """Send a request upstream, and return the answer and what the program said."""
     with start_recorder(upstream, folder) as recorder:
         answer = ask(recorder.base_url, body=body("hello"))
         return answer, recorder.stop()
@@ -205,9 +199,7 @@ def ask_through_recorder(folder: Path, upstream: str) -> tuple[Answer, Finished]
 
 @contextmanager
 def speaks(greeting: bytes) -> Iterator[str]:
-    """
-    A server that says the same to everybody and hangs up; gives its base URL.
-    """
+    """A server that says the same to everybody and hangs up; gives its base URL."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet() -> None:
@@ -224,9 +216,7 @@ def speaks(greeting: bytes) -> Iterator[str]:
 
 @contextmanager
 def refuses() -> Iterator[str]:
-    """
-    A port that is nobody's, and stays so; gives its base URL.
-    """
+    """A port that is nobody's, and stays so; gives its base URL."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
@@ -261,9 +251,7 @@ def test_an_upstream_that_speaks_no_http_is_named_to_the_client(
 
 
 def check_bad_gateway(answer: Answer, end: Finished, message: str) -> None:
-    """
-    Check that the client was told, and the terminal too.
-    """
+    """Check that the client was told, and the terminal too."""
     error = json.loads(answer.body)["error"]
     assert (answer.status, error["type"]) == (502, "api_error")
     assert error["message"].startswith(message)

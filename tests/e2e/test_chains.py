@@ -31,9 +31,7 @@ ADVICE = "unset ANTHROPIC_BASE_URL, or name the API with --upstream"
 
 @pytest.fixture
 def tapes(upstream: FakeUpstream, tmp_path: Path) -> Path:
-    """
-    A library with one cassette.
-    """
+    """A library with one cassette."""
     folder = tmp_path / "tapes"
     with streamtape.record(folder, upstream=upstream.url) as recording:
         ask(recording.base_url, body=body(RECORDED))
@@ -42,17 +40,13 @@ def tapes(upstream: FakeUpstream, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def replay_url(tapes: Path) -> Iterator[str]:
-    """
-    The address of a replay of that library.
-    """
+    """The address of a replay of that library."""
     with streamtape.replay(tapes, speed="instant") as replay:
         yield replay.base_url
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """
-    Return all that is in a folder, which need not be there.
-    """
+    """Return all that is in a folder, which need not be there."""
     return {path.name: path.read_bytes() for path in folder.glob("*")}
 
 
@@ -214,9 +208,7 @@ def test_no_answer_before_or_after_makes_good_that_a_streamtape_answered(
 
 
 def first_line(folder: Path, *options: str, env: dict[str, str]) -> str:
-    """
-    Return what a recorder says first, without its own address.
-    """
+    """Return what a recorder says first, without its own address."""
     where = ("--cassettes", "tapes")
     command = (sys.executable, "-m", "streamtape", "record", *where, *options)
     shell = ("sh", "-c", f'cd "{folder}" && exec "$@"', "sh")

@@ -1,6 +1,4 @@
-"""
-A library that others change while it is replayed.
-"""
+"""A library that others change while it is replayed."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ def post(base_url: str, prompt: str) -> Answer:
 
 @pytest.fixture
 def tapes(tmp_path: Path) -> list[Path]:
-    """
-    Two cassettes whose answers say which question they are of.
-    """
+    """Two cassettes whose answers say which question they are of."""
     replies = [json_reply({"asked": prompt}) for prompt in PROMPTS]
     folder = tmp_path / "recorded"
     with (

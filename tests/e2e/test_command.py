@@ -1,6 +1,4 @@
-"""
-``-- COMMAND``: a program that has the proxy for as long as it runs.
-"""
+"""``-- COMMAND``: a program that has the proxy for as long as it runs."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ UPSTREAM = ("--upstream", "http://127.0.0.1:9")
 
 
 def environment_of_command(*arguments: str | Path, **env: str) -> dict[str, str]:
-    """
-    The environment of a command, and as BASE_URL what the program said.
-    """
+    """The environment of a command, and as BASE_URL what the program said."""
     command = (sys.executable, "-c", PRINT_ENVIRONMENT)
     with Program(*arguments, "--", *command, env=env) as program:
         base_url = program.base_url

@@ -1,6 +1,4 @@
-"""
-curl, byte for byte: the ways in which it sends, and how it shows what comes.
-"""
+"""curl, byte for byte: the ways in which it sends, and how it shows what comes."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ WAYS = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """
-    Base URLs: the API, and the proxy that records it.
-    """
+    """Base URLs: the API, and the proxy that records it."""
 
     upstream: str
     recorder: str
@@ -48,9 +44,7 @@ class Servers:
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """
-    An API and a recorder for all tests of this file.
-    """
+    """An API and a recorder for all tests of this file."""
     folder = tmp_path_factory.mktemp("curl")
     with (
         FakeUpstream(profile=INSTANT) as upstream,
@@ -61,17 +55,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture(scope="module")
 def replay(servers: Servers) -> Iterator[str]:
-    """
-    The base URL of a replay beside the recorder, at the recorded pace.
-    """
+    """The base URL of a replay beside the recorder, at the recorded pace."""
     with start_replay(servers.folder) as program:
         yield program.base_url
 
 
 def curl(base_url: str, asked: bytes, *options: str) -> bytes:
-    """
-    Send a request for a message, and return the body of the answer.
-    """
+    """Send a request for a message, and return the body of the answer."""
     end = subprocess.run(
         [
             *("curl", "--silent", "--show-error", "--max-time", str(PATIENCE_S)),
@@ -87,9 +77,7 @@ def curl(base_url: str, asked: bytes, *options: str) -> bytes:
 
 
 def record(servers: Servers, asked: bytes, *options: str) -> bytes:
-    """
-    Send a request to the recorder, and return when another process can replay it.
-    """
+    """Send a request to the recorder, and return when another process can replay it."""
     kept = count_cassettes(servers)
     answer = curl(servers.recorder, asked, *options)
     # A cassette gets its name a moment after its client has all of it.
@@ -98,9 +86,7 @@ def record(servers: Servers, asked: bytes, *options: str) -> bytes:
 
 
 def count_cassettes(servers: Servers) -> int:
-    """
-    How many cassettes are finished.
-    """
+    """How many cassettes are finished."""
     return len(list(servers.folder.glob("*.tape")))
 
 

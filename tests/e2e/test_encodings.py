@@ -1,6 +1,4 @@
-"""
-Compressed answers are recorded and replayed as what they hold.
-"""
+"""Compressed answers are recorded and replayed as what they hold."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ RAW_DEFLATE = -15
 def compress(
     events: Sequence[bytes], wbits: int, *, has_trailer: bool = True
 ) -> list[Write]:
-    """
-    Compress a stream with a flush behind every event, as servers do.
-    """
+    """Compress a stream with a flush behind every event, as servers do."""
     compressor = zlib.compressobj(wbits=wbits)
     writes = [
         Write(0, compressor.compress(event) + compressor.flush(zlib.Z_SYNC_FLUSH))
@@ -115,9 +111,7 @@ def test_a_compressed_stream_that_is_cut_keeps_what_came(tmp_path: Path) -> None
 def test_compressed_data_that_are_cut_short_are_a_broken_answer(
     has_body: bool, framing: Framing, tmp_path: Path
 ) -> None:
-    """
-    The framing is whole, so nothing but the data themselves can tell.
-    """
+    """The framing is whole, so nothing but the data themselves can tell."""
     writes = compress(EVENTS, GZIP, has_trailer=False)
     writes = writes if has_body else [Write(0, writes[0].raw[:5])]
     body = BODY if has_body else b""
@@ -150,9 +144,7 @@ def test_an_encoding_that_nobody_here_knows_passes_as_it_is(
 def test_compressed_events_are_handed_on_as_they_come(
     writes: int, tmp_path: Path
 ) -> None:
-    """
-    The upstream sends no more until the client has what came before.
-    """
+    """The upstream sends no more until the client has what came before."""
     reply = raw_reply(
         compress(EVENTS, GZIP)[:writes],
         headers=(("content-encoding", "gzip"),),

@@ -1,6 +1,4 @@
-"""
-However an answer breaks off, its recording and its replay break off alike.
-"""
+"""However an answer breaks off, its recording and its replay break off alike."""
 
 from __future__ import annotations
 
@@ -261,9 +259,7 @@ def test_an_answer_that_does_not_begin_is_given_up_and_not_recorded(
 
 
 def test_stopping_breaks_the_answer_and_leaves_no_cassette(tmp_path: Path) -> None:
-    """
-    What was recorded of it stays as a part, which takes no cassette's place.
-    """
+    """What was recorded of it stays as a part, which takes no cassette's place."""
     reply = raw_reply(BETWEEN, ending=ReplyEnding.STALL)
     with (
         FakeUpstream([reply]) as upstream,

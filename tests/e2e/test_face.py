@@ -1,6 +1,4 @@
-"""
-What is answered here, and what is refused: the upstream sees nothing of either.
-"""
+"""What is answered here, and what is refused: the upstream sees nothing of either."""
 
 from __future__ import annotations
 
@@ -149,9 +147,7 @@ def test_what_is_not_meant_for_the_proxy_is_refused(
 def test_a_foreign_host_is_refused(
     proxy: RunningServer, upstream: FakeUpstream
 ) -> None:
-    """
-    A page's own name that was made to point here: DNS rebinding.
-    """
+    """A page's own name that was made to point here: DNS rebinding."""
     answer = ask_raw(
         proxy.base_url,
         b"GET /v1/models HTTP/1.1\r\nHost: evil.com\r\nConnection: close\r\n\r\n",

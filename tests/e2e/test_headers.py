@@ -1,6 +1,4 @@
-"""
-Which headers are passed on, kept on tape and given back.
-"""
+"""Which headers are passed on, kept on tape and given back."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ def test_our_own_headers_reach_neither_the_upstream_nor_the_tape(
 
 
 def test_a_request_may_ask_for_its_own_speed(tmp_path: Path) -> None:
-    """
-    At the server's speed the answer would come after a minute.
-    """
+    """At the server's speed the answer would come after a minute."""
     with (
         FakeUpstream(profile=Profile(ttft_ns=60 * MS)) as upstream,
         streamtape.record(tmp_path, upstream=upstream.url) as recording,
@@ -92,9 +88,7 @@ def test_an_answer_keeps_all_its_headers_but_those_of_the_framing(
 
 
 def test_another_origin_s_permission_is_never_passed_on(tmp_path: Path) -> None:
-    """
-    What the upstream allows is for its origin and not for this proxy's.
-    """
+    """What the upstream allows is for its origin and not for this proxy's."""
     allowed = (("Access-Control-Allow-Origin", "*"), ("X-Other", "kept"))
     runs = run_thrice(lambda url: ask(url), [json_reply({}, headers=allowed)], tmp_path)
 

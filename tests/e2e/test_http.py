@@ -1,6 +1,4 @@
-"""
-Requests in every form that HTTP allows reach the upstream as they are.
-"""
+"""Requests in every form that HTTP allows reach the upstream as they are."""
 
 from __future__ import annotations
 
@@ -120,9 +118,7 @@ def test_a_client_of_http_1_0_gets_a_body_without_chunks(
 def test_a_connection_carries_several_requests(
     proxy: RunningServer, upstream: FakeUpstream
 ) -> None:
-    """
-    Sent in one go; the answers come in the order of the requests.
-    """
+    """Sent in one go; the answers come in the order of the requests."""
     first = raw_request(proxy.base_url, "GET /v1/models/claude-demo HTTP/1.1")
     second = raw_request(proxy.base_url, "GET /v1/models HTTP/1.1")
     with connect(proxy.base_url) as client:

@@ -1,6 +1,4 @@
-"""
-A recorder that is killed: what it had is there, and nothing else is in the way.
-"""
+"""A recorder that is killed: what it had is there, and nothing else is in the way."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ PROMPT = f"My key is {KEY}; keep it."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Killed:
-    """
-    What a killed recorder left behind.
-    """
+    """What a killed recorder left behind."""
 
     folder: Path
     seen: list[bytes]
@@ -39,9 +35,7 @@ class Killed:
 def original(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Killed:
-    """
-    A recorder is killed after so many events.
-    """
+    """A recorder is killed after so many events."""
     events: int = request.param
     folder = tmp_path_factory.mktemp("killed")
     with (
@@ -60,18 +54,14 @@ def original(
 
 @pytest.fixture
 def killed(original: Killed, tmp_path: Path) -> Killed:
-    """
-    A copy that a test may change.
-    """
+    """A copy that a test may change."""
     folder = tmp_path / "cassettes"
     shutil.copytree(original.folder, folder)
     return Killed(folder=folder, seen=original.seen)
 
 
 def count_events(folder: Path) -> int:
-    """
-    How many events the only recording has; -1 while it has not begun.
-    """
+    """How many events the only recording has; -1 while it has not begun."""
     try:
         [path] = folder.glob("*.part")
         return len(read_cassette(path).events)

@@ -1,6 +1,4 @@
-"""
-What becomes of a request in each record mode.
-"""
+"""What becomes of a request in each record mode."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ def post(base_url: str, prompt: str) -> Answer:
 
 
 def fates(mode: str, folder: Path, upstream_url: str, *prompts: str) -> list[str]:
-    """
-    Return what each prompt's answer says became of it.
-    """
+    """Return what each prompt's answer says became of it."""
     with streamtape.record(folder, upstream=upstream_url, mode=mode) as proxy:
         answers = [post(proxy.base_url, prompt) for prompt in prompts]
     return [answer.header("x-streamtape") or "" for answer in answers]
@@ -62,9 +58,7 @@ def fates(mode: str, folder: Path, upstream_url: str, *prompts: str) -> list[str
 def test_each_mode_does_what_its_row_says(
     mode: str, when_empty: list[str], when_filled: list[str], kept: int, tmp_path: Path
 ) -> None:
-    """
-    An empty library is asked the same twice; a filled one what it has, and more.
-    """
+    """An empty library is asked the same twice; a filled one what it has, and more."""
     empty, filled = tmp_path / "empty", tmp_path / "filled"
     empty.mkdir()
     with FakeUpstream(profile=INSTANT) as upstream:
@@ -88,9 +82,7 @@ def test_what_was_recorded_once_is_replayed_in_the_next_run(tmp_path: Path) -> N
 
 
 def test_all_replaces_what_earlier_runs_recorded(tmp_path: Path) -> None:
-    """
-    Three takes of an earlier run give way to one; other requests keep theirs.
-    """
+    """Three takes of an earlier run give way to one; other requests keep theirs."""
     with FakeUpstream([json_reply({"run": 1})]) as upstream:
         fates("all", tmp_path, upstream.url, "a", "a", "a", "b")
     before = {path.name for path in tmp_path.iterdir()}
@@ -106,9 +98,7 @@ def test_all_replaces_what_earlier_runs_recorded(tmp_path: Path) -> None:
 
 
 def test_an_unchanged_recording_changes_nothing_but_its_times(tmp_path: Path) -> None:
-    """
-    Made again, it has the same name and the same bytes in it.
-    """
+    """Made again, it has the same name and the same bytes in it."""
     runs = []
     for _ in range(2):
         with FakeUpstream(profile=INSTANT) as upstream:
@@ -120,9 +110,7 @@ def test_an_unchanged_recording_changes_nothing_but_its_times(tmp_path: Path) ->
 
 
 def test_a_replay_leaves_an_upstream_alone(tmp_path: Path) -> None:
-    """
-    It asks nothing even where there is one to ask.
-    """
+    """It asks nothing even where there is one to ask."""
     with FakeUpstream(profile=INSTANT) as upstream:
         fates("all", tmp_path, upstream.url, "a")
         asked_before = len(upstream.requests)
@@ -204,9 +192,7 @@ def test_no_header_makes_a_replay_open_a_connection(tmp_path: Path) -> None:
 
 
 def test_recorders_of_one_folder_lose_nothing(tmp_path: Path) -> None:
-    """
-    Each of four records what the others have not: at once, and then once more.
-    """
+    """Each of four records what the others have not: at once, and then once more."""
     prompts = [f"Question {number}" for number in range(20)]
     with FakeUpstream(profile=INSTANT) as upstream, ExitStack() as stack:
         proxies = [

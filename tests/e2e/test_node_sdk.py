@@ -1,6 +1,4 @@
-"""
-The TypeScript SDK in node: straight, through a recording, and from a replay.
-"""
+"""The TypeScript SDK in node: straight, through a recording, and from a replay."""
 
 from __future__ import annotations
 

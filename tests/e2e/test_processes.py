@@ -1,6 +1,4 @@
-"""
-``record`` and ``replay`` as processes: what one keeps the other gives back.
-"""
+"""``record`` and ``replay`` as processes: what one keeps the other gives back."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ from streamtape.testing import FakeUpstream
 
 
 def tell(base_url: str) -> str:
-    """
-    What the real SDK makes of one streamed answer, as JSON.
-    """
+    """What the real SDK makes of one streamed answer, as JSON."""
     with (
         anthropic.Anthropic(base_url=base_url, api_key="unused") as client,
         client.messages.stream(

@@ -1,6 +1,4 @@
-"""
-Redirects are passed on, and those within the upstream lead to the proxy again.
-"""
+"""Redirects are passed on, and those within the upstream lead to the proxy again."""
 
 from __future__ import annotations
 

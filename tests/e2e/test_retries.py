@@ -1,6 +1,4 @@
-"""
-Recorded failures that a client asked again after.
-"""
+"""Recorded failures that a client asked again after."""
 
 from __future__ import annotations
 

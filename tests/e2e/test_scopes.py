@@ -1,6 +1,4 @@
-"""
-``/~NAME`` in a base URL: a sub-folder of the library, on its own.
-"""
+"""``/~NAME`` in a base URL: a sub-folder of the library, on its own."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ def number_of(answer: Answer) -> object:
 
 
 def record(folder: Path, *scopes: str) -> None:
-    """
-    Record the same question in each scope; the answers are numbered.
-    """
+    """Record the same question in each scope; the answers are numbered."""
     replies = [json_reply({"number": number}) for number in range(len(scopes))]
     with (
         FakeUpstream(replies) as upstream,

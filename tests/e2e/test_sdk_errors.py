@@ -1,6 +1,4 @@
-"""
-Errors and retries through the real SDK: the same exceptions, in the same order.
-"""
+"""Errors and retries through the real SDK: the same exceptions, in the same order."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ ANSWER = json_reply(message_json(text("At last.")))
 
 
 def caught_by(reply_to: Callable[[anthropic.Anthropic], object], url: str) -> Caught:
-    """
-    Return what an application can see of the error.
-    """
+    """Return what an application can see of the error."""
     with (
         anthropic.Anthropic(base_url=url, api_key="k", max_retries=0) as client,
         pytest.raises(anthropic.APIStatusError) as info,
@@ -254,9 +250,7 @@ def test_an_upstream_that_is_not_there_is_retried_by_the_sdk(tmp_path: Path) -> 
 
 @pytest.mark.case(56)
 def test_a_client_that_leaves_its_loop_is_recorded_as_such(tmp_path: Path) -> None:
-    """
-    The next call of the same client works, and a replay has what it took.
-    """
+    """The next call of the same client works, and a replay has what it took."""
     reply = stream_reply(
         text("Hi"), profile=INSTANT, cut_after=3, ending=ReplyEnding.STALL
     )

@@ -1,6 +1,4 @@
-"""
-Batches and files through the real SDK: what lies beyond messages passes alike.
-"""
+"""Batches and files through the real SDK: what lies beyond messages passes alike."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ def open_client(base_url: str) -> anthropic.Anthropic:
 
 
 def run_batch(base_url: str) -> tuple[object, str | None, object]:
-    """
-    Create a batch, ask how it is, and fetch its results.
-    """
+    """Create a batch, ask how it is, and fetch its results."""
     requests: list[Request] = [
         {
             "custom_id": name,
@@ -54,9 +50,7 @@ def run_batch(base_url: str) -> tuple[object, str | None, object]:
 def test_batch_results_are_fetched_through_the_proxy(
     origin: str | None, tmp_path: Path
 ) -> None:
-    """
-    The SDK follows the absolute URL in the batch; it has to lead to the proxy.
-    """
+    """The SDK follows the absolute URL in the batch; it has to lead to the proxy."""
     answers = partial(default_answers, results_origin=origin)
     with (
         FakeUpstream(answers) as upstream,
@@ -92,9 +86,7 @@ def test_a_batch_is_recorded_with_the_url_that_the_upstream_gave(
 
 
 def test_files_go_up_and_come_down_as_they_are(tmp_path: Path) -> None:
-    """
-    The boundary of a multipart body is another one in each run.
-    """
+    """The boundary of a multipart body is another one in each run."""
     content = bytes(range(256)) * 4 + "Grüße".encode()
 
     def use(base_url: str) -> object:

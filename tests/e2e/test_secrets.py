@@ -77,9 +77,7 @@ ENCODINGS: Final[dict[str, Callable[[str], str]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """
-    What a client asks for, and with which key.
-    """
+    """What a client asks for, and with which key."""
 
     kind: str
     encoding: str
@@ -112,9 +110,7 @@ def error(message: str) -> bytes:
 
 
 def events_of(encoding: str, key: str) -> list[bytes]:
-    """
-    A stream whose text, cut small, and whose events repeat the key.
-    """
+    """A stream whose text, cut small, and whose events repeat the key."""
     said = ENCODINGS[encoding](key)
     pieces = [said[at : at + 3] for at in range(0, len(said), 3)]
     deltas = [
@@ -140,9 +136,7 @@ def events_of(encoding: str, key: str) -> list[bytes]:
 
 
 def echo(ending: ReplyEnding) -> Callable[[SeenRequest], Reply]:
-    """
-    Answer with a stream that repeats the key, and ends so.
-    """
+    """Answer with a stream that repeats the key, and ends so."""
 
     def answer(seen: SeenRequest) -> Reply:
         encoding, key = seen.header("x-encoding"), seen.header("x-api-key")
@@ -164,9 +158,7 @@ def echo(ending: ReplyEnding) -> Callable[[SeenRequest], Reply]:
 
 
 def refuse(seen: SeenRequest) -> Reply:
-    """
-    Refuse with an error that repeats the key.
-    """
+    """Refuse with an error that repeats the key."""
     encoding, key = seen.header("x-encoding"), seen.header("x-api-key")
     assert encoding is not None
     assert key is not None
@@ -183,9 +175,7 @@ def refuse(seen: SeenRequest) -> Reply:
 
 
 def count_leaks(folder: Path, said: Finished | None = None) -> dict[str, set[str]]:
-    """
-    Return what is left of each key in the files and in what a process said.
-    """
+    """Return what is left of each key in the files and in what a process said."""
     found = {kind: find_leaks_under(folder, key) for kind, key in SENT.items()}
     if said is not None:
         for kind, key in SENT.items():
@@ -195,9 +185,7 @@ def count_leaks(folder: Path, said: Finished | None = None) -> dict[str, set[str
 
 @pytest.mark.case(71, 72)
 def test_no_key_is_kept_of_whole_streams(tmp_path: Path, trials: Trials) -> None:
-    """
-    In a replay, a client with other keys of these kinds finds them all.
-    """
+    """In a replay, a client with other keys of these kinds finds them all."""
     with (
         FakeUpstream(echo(ReplyEnding.COMPLETE)) as upstream,
         start_recorder(upstream.url, tmp_path) as recorder,
@@ -256,9 +244,7 @@ def test_no_key_is_kept_of_errors(tmp_path: Path, trials: Trials) -> None:
 def test_no_key_is_kept_in_mid_stream_nor_after_a_kill(
     tmp_path: Path, trials: Trials, cut: ReplyEnding
 ) -> None:
-    """
-    The streams stall, or are cut, behind the last event with the key in it.
-    """
+    """The streams stall, or are cut, behind the last event with the key in it."""
     with (
         FakeUpstream(echo(cut)) as upstream,
         start_recorder(upstream.url, tmp_path) as recorder,
@@ -285,9 +271,7 @@ def test_no_key_is_kept_in_mid_stream_nor_after_a_kill(
 
 
 def count_begun(folder: Path) -> int:
-    """
-    How many recordings have so many events that the key is among them.
-    """
+    """How many recordings have so many events that the key is among them."""
     count = 0
     for path in folder.iterdir():
         try:
@@ -323,9 +307,7 @@ HEADERS: Final[dict[str, Callable[[str], tuple[str, str]]]] = {
 
 
 def echo_everywhere(seen: SeenRequest) -> Reply:
-    """
-    Repeat the key in all that an answer has.
-    """
+    """Repeat the key in all that an answer has."""
     key = seen.header(TOLD)
     assert key is not None
     return raw_reply(
@@ -347,9 +329,7 @@ def echo_everywhere(seen: SeenRequest) -> Reply:
 
 
 def bodies(key: str) -> Iterator[tuple[Headers, bytes]]:
-    """
-    Yield bodies that hold a key, each with its headers.
-    """
+    """Yield bodies that hold a key, each with its headers."""
     plain = body(f"https://user:{key}@host/ and {key}")
     escaped = "".join(f"\\u{ord(char):04x}" for char in key).encode()
     typed = ("content-type", "application/json")
@@ -403,9 +383,7 @@ def test_a_key_of_any_header_or_of_the_query_is_kept_nowhere(
 
 @pytest.mark.case(71)
 def test_a_request_that_is_refused_tells_no_key(tmp_path: Path) -> None:
-    """
-    aiohttp's own answer and log would.
-    """
+    """aiohttp's own answer and log would."""
     key = SENT["anthropic"]
     secret = key.removeprefix("sk-ant-api03-")
     refused = [
@@ -450,9 +428,7 @@ SHAPES: Final = {
 
 @pytest.mark.case(71)
 def test_no_shipped_cassette_holds_what_looks_like_a_key() -> None:
-    """
-    By patterns of its own, which the redaction has no part in.
-    """
+    """By patterns of its own, which the redaction has no part in."""
     paths = sorted((ROOT / "cassettes").rglob("*.tape"))
     assert paths
     for path in paths:

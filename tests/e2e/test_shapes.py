@@ -1,6 +1,4 @@
-"""
-Streams in every shape come through byte for byte, recorded and replayed.
-"""
+"""Streams in every shape come through byte for byte, recorded and replayed."""
 
 from __future__ import annotations
 
@@ -170,9 +168,7 @@ def test_a_whole_answer_is_the_same_bytes(reply: Reply, tmp_path: Path) -> None:
 def test_a_stream_that_ends_too_early_ends_as_properly(
     reply: Reply, tmp_path: Path
 ) -> None:
-    """
-    It is over by its framing, so its client sees no break; the cassette knows.
-    """
+    """It is over by its framing, so its client sees no break; the cassette knows."""
     runs = run_thrice(stream_request, [reply], tmp_path)
 
     (cassette,) = runs.cassettes

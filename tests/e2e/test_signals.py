@@ -1,6 +1,4 @@
-"""
-Ctrl-C and a request to end: what runs breaks off visibly, what came is kept.
-"""
+"""Ctrl-C and a request to end: what runs breaks off visibly, what came is kept."""
 
 from __future__ import annotations
 
@@ -54,9 +52,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 def check_kept(folder: Path, seen: list[bytes]) -> None:
-    """
-    Check that a recording that was stopped has all that its client saw.
-    """
+    """Check that a recording that was stopped has all that its client saw."""
     [path] = folder.iterdir()
     part = read_cassette(path)
     assert path.suffix == ".part"
@@ -199,9 +195,7 @@ def test_a_stop_waits_for_no_client_and_no_upstream(tmp_path: Path) -> None:
 def test_a_signal_to_a_command_that_writes_leaves_nothing_half_written(
     command: str, number: signal.Signals, tmp_path: Path
 ) -> None:
-    """
-    The file is large enough to be at work with when the signal comes.
-    """
+    """The file is large enough to be at work with when the signal comes."""
     count = 60_000 if command == "recover" else 8_000
     path = write_tape(tmp_path, [(9, b"data: my-word-of-2026\n\n")] * count)
     before = path.read_bytes()
@@ -301,9 +295,7 @@ def test_ctrl_c_ends_the_demo_with_a_sentence() -> None:
 
 
 def fill(descriptor: int) -> None:
-    """
-    Write to a pipe until it takes no more, and close it.
-    """
+    """Write to a pipe until it takes no more, and close it."""
     os.set_blocking(descriptor, False)
     try:
         while True:
@@ -314,7 +306,5 @@ def fill(descriptor: int) -> None:
 
 
 def is_ended(folder: Path) -> bool:
-    """
-    Whether the only recording has its last record.
-    """
+    """Whether the only recording has its last record."""
     return any(read_end(path) is not None for path in folder.iterdir())

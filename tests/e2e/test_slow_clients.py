@@ -1,6 +1,4 @@
-"""
-A client that reads slowly, or not at all, loses nothing and blocks nobody.
-"""
+"""A client that reads slowly, or not at all, loses nothing and blocks nobody."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ def get(base_url: str) -> bytes:
 
 
 def send_until_full(upstream: socket.socket) -> int:
-    """
-    Send events until nobody takes any more; returns how many were sent whole.
-    """
+    """Send events until nobody takes any more; returns how many were sent whole."""
     upstream.settimeout(0.2)
     for sent in range(MOST_EVENTS):
         try:
@@ -54,9 +50,7 @@ def send_until_full(upstream: socket.socket) -> int:
 
 @pytest.mark.case(57)
 def test_a_client_that_does_not_read_stops_the_upstream(tmp_path: Path) -> None:
-    """
-    The proxy doesn't take what it can't hand on; and it can be stopped.
-    """
+    """The proxy doesn't take what it can't hand on; and it can be stopped."""
     with (
         listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
@@ -98,9 +92,7 @@ def test_a_client_that_reads_late_gets_everything(tmp_path: Path) -> None:
 
 @pytest.mark.case(57)
 def test_a_replay_waits_for_a_client_that_reads_late(tmp_path: Path) -> None:
-    """
-    Another client is answered in the meantime.
-    """
+    """Another client is answered in the meantime."""
     with (
         FakeUpstream([raw_reply(BULKY)]) as upstream,
         streamtape.record(tmp_path, upstream=upstream.url) as recording,
@@ -121,9 +113,7 @@ def test_a_replay_waits_for_a_client_that_reads_late(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems can't tell")
 def test_a_reset_comes_behind_all_that_was_sent(tmp_path: Path) -> None:
-    """
-    A reset throws away what a slow client's system has not taken yet.
-    """
+    """A reset throws away what a slow client's system has not taken yet."""
     body = EVENT * 10
     with (
         FakeUpstream([raw_reply(body, ending=ReplyEnding.RESET)]) as upstream,
@@ -141,9 +131,7 @@ def test_a_reset_comes_behind_all_that_was_sent(tmp_path: Path) -> None:
 
 
 def ask_slowly(base_url: str) -> Answer:
-    """
-    Ask as a client whose system takes hardly anything in advance.
-    """
+    """Ask as a client whose system takes hardly anything in advance."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         host, _, port = authority(base_url).partition(":")

@@ -1,6 +1,4 @@
-"""
-What is said at the end of a run, to people, to machines and to shells.
-"""
+"""What is said at the end of a run, to people, to machines and to shells."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ for prompt in sys.argv[1:]:
 
 
 def ask_for(folder: Path, *prompts: str, options: tuple[str, ...] = ()) -> Finished:
-    """
-    Run a replay with a program that asks these questions.
-    """
+    """Run a replay with a program that asks these questions."""
     command = (sys.executable, "-c", ASK, *prompts)
     return run(
         "replay", "--cassettes", folder, "--speed", "instant", *options, "--", *command
@@ -41,9 +37,7 @@ def ask_for(folder: Path, *prompts: str, options: tuple[str, ...] = ()) -> Finis
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    Two answers of 12 tokens in and 5 out, each at least 200 ms long.
-    """
+    """Two answers of 12 tokens in and 5 out, each at least 200 ms long."""
     folder = tmp_path_factory.mktemp("recorded")
     reply = stream_reply(
         text("Hello there."),
@@ -62,9 +56,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def library(recorded: Path, tmp_path: Path) -> Path:
-    """
-    A copy that a test may change.
-    """
+    """A copy that a test may change."""
     return Path(shutil.copytree(recorded, tmp_path / "library"))
 
 
@@ -201,9 +193,7 @@ def test_json_is_ascii_whatever_a_cassette_is_called(library: Path) -> None:
 
 
 def test_an_upstream_that_answered_nothing_is_a_status(tmp_path: Path) -> None:
-    """
-    Whatever the command makes of it: this one takes no notice.
-    """
+    """Whatever the command makes of it: this one takes no notice."""
     command = (sys.executable, "-c", ASK, "one")
     with listen() as gone:
         url = url_of(gone)
@@ -214,9 +204,7 @@ def test_an_upstream_that_answered_nothing_is_a_status(tmp_path: Path) -> None:
 
 
 def test_a_failure_behind_which_an_answer_came_is_none(tmp_path: Path) -> None:
-    """
-    SDKs ask again.
-    """
+    """SDKs ask again."""
     command = (sys.executable, "-c", ASK, "one", "one")
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

@@ -1,6 +1,4 @@
-"""
-The same request several times, and what answers when the takes are used up.
-"""
+"""The same request several times, and what answers when the takes are used up."""
 
 from __future__ import annotations
 
@@ -91,9 +89,7 @@ def test_a_request_whose_takes_are_used_up_is_told_so(tmp_path: Path) -> None:
 
 
 def test_parallel_requests_get_a_take_each(tmp_path: Path) -> None:
-    """
-    Recorded at once and replayed at once; which client gets which is open.
-    """
+    """Recorded at once and replayed at once; which client gets which is open."""
     count = 100
     with (
         FakeUpstream(numbered(count)) as upstream,
@@ -125,9 +121,7 @@ def test_different_requests_come_in_any_order(tmp_path: Path) -> None:
 
 
 def test_a_second_request_waits_until_the_first_is_a_cassette(tmp_path: Path) -> None:
-    """
-    In mode new_episodes what was just recorded is a hit at once.
-    """
+    """In mode new_episodes what was just recorded is a hit at once."""
     with (
         FakeUpstream(numbered(20)) as upstream,
         streamtape.record(

@@ -1,6 +1,4 @@
-"""
-``STREAMTAPE_*`` and ``ANTHROPIC_BASE_URL``: settings in the environment.
-"""
+"""``STREAMTAPE_*`` and ``ANTHROPIC_BASE_URL``: settings in the environment."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ from streamtape.testing import FakeUpstream
 
 
 def free_port() -> str:
-    """
-    A port that was free a moment ago.
-    """
+    """A port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         return str(held.getsockname()[1])
 

@@ -1,6 +1,4 @@
-"""
-A raw HTTP client, which tells exactly what came and how the connection ended.
-"""
+"""A raw HTTP client, which tells exactly what came and how the connection ended."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Ending(StrEnum):
-    """
-    How a body ended, as a client sees it.
-    """
+    """How a body ended, as a client sees it."""
 
     WHOLE = "whole"
     """By its framing."""
@@ -33,9 +29,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """
-    One answer, freed from its framing.
-    """
+    """One answer, freed from its framing."""
 
     status: int
     headers: Headers
@@ -107,9 +101,7 @@ def listen() -> socket.socket:
 
 
 def connect(base_url: str) -> socket.socket:
-    """
-    Open a connection to a server.
-    """
+    """Open a connection to a server."""
     host, _, port = authority(base_url).rpartition(":")
     return socket.create_connection((host, int(port)), timeout=_PATIENCE_S)
 
@@ -149,9 +141,7 @@ def _split(line: str) -> tuple[str, str, str]:
 
 
 def _unframe(framed: bytes, headers: Headers, ending: Ending) -> tuple[bytes, bool]:
-    """
-    Return the body and whether it ended by its framing.
-    """
+    """Return the body and whether it ended by its framing."""
     if find_header(headers, "transfer-encoding") == "chunked":
         return _unchunk(framed)
     length = find_header(headers, "content-length")
@@ -174,9 +164,7 @@ def _unchunk(framed: bytes) -> tuple[bytes, bool]:
 
 
 def authority(base_url: str) -> str:
-    """
-    Return the host and port of a server.
-    """
+    """Return the host and port of a server."""
     return base_url.removeprefix("http://").partition("/")[0]
 
 
@@ -190,14 +178,10 @@ CHUNKED_HEAD = (
 
 
 def chunk(body: bytes) -> bytes:
-    """
-    Frame a part of a chunked body; an empty one is its end.
-    """
+    """Frame a part of a chunked body; an empty one is its end."""
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 
 def url_of(server: socket.socket) -> str:
-    """
-    Return the base URL of a listening socket.
-    """
+    """Return the base URL of a listening socket."""
     return f"http://127.0.0.1:{server.getsockname()[1]}"

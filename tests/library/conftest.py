@@ -8,9 +8,7 @@ import pytest
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Callable[[bytes], Path]:
-    """
-    Write the bytes of a cassette and return its path.
-    """
+    """Write the bytes of a cassette and return its path."""
     path = tmp_path / "a.tape"
 
     def write(data: bytes) -> Path:

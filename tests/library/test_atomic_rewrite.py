@@ -104,9 +104,7 @@ def test_a_file_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
 
 
 class SignalledDisk(CountingDisk):
-    """
-    A disk in one of whose calls a signal comes, before its work or behind it.
-    """
+    """A disk in one of whose calls a signal comes, before its work or behind it."""
 
     is_behind = False
 

@@ -1,6 +1,4 @@
-"""
-Which files a replay reads, and how often; a changed one is read again.
-"""
+"""Which files a replay reads, and how often; a changed one is read again."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ EVENT = b"event: ping\ndata: {}\n\n"
 
 
 def much_later() -> int:
-    """
-    Return a wall clock by which every file has been there for long.
-    """
+    """Return a wall clock by which every file has been there for long."""
     return 2**62
 
 
@@ -71,9 +67,7 @@ def test_a_cassette_that_was_replaced_is_read_again(
 def test_a_file_that_was_changed_just_now_is_not_relied_on(
     tmp_path: Path, padding: int
 ) -> None:
-    """
-    A second change in the same tick may leave no trace but in the file itself.
-    """
+    """A second change in the same tick may leave no trace but in the file itself."""
     path = write_tape(tmp_path, [(300, EVENT + b": " + b"x" * padding + b"\n\n")])
     changed_ns = path.stat().st_mtime_ns
     cache = CassetteCache(lambda: changed_ns)
@@ -127,9 +121,7 @@ def test_a_long_file_is_verified_once(tmp_path: Path) -> None:
 
 
 def test_many_small_parts_count_for_more_than_their_file(tmp_path: Path) -> None:
-    """
-    Each is an object of its own, which takes more than a few bytes.
-    """
+    """Each is an object of its own, which takes more than a few bytes."""
     path = write_tape(tmp_path, [(300, EVENT)] * 1000)
     cache = CassetteCache(much_later)
     played(cache, path)

@@ -1,6 +1,4 @@
-"""
-What others do to the files while a library is in use, and what a lookup costs.
-"""
+"""What others do to the files while a library is in use, and what a lookup costs."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ HELLO_KEY, OTHER_KEY = request_key(HELLO), request_key(OTHER)
 
 
 def much_later() -> int:
-    """
-    Return a wall clock by which every file has been there for long.
-    """
+    """Return a wall clock by which every file has been there for long."""
     return 2**62
 
 
@@ -66,9 +62,7 @@ def library_that_knows_hello(tmp_path: Path, request: pytest.FixtureRequest) -> 
 
 
 def lookup(library: Library, request: Request) -> list[str]:
-    """
-    Look up a request as a server does, and return the names.
-    """
+    """Look up a request as a server does, and return the names."""
     key = request_key(request)
     paths = library.find_takes(key)
     if paths is None:
@@ -218,9 +212,7 @@ def test_a_file_that_was_junk_answers_when_it_was_mended(library: Library) -> No
 
 
 def is_slow_on_other(request: Request) -> str:
-    """
-    Stand in for rules with a pattern that takes too long on one request.
-    """
+    """Stand in for rules with a pattern that takes too long on one request."""
     if request.body == OTHER.body:
         raise UsageError("replace: 'x' takes longer than 0.25 s")
     return request_key(request)
@@ -280,9 +272,7 @@ def test_a_library_that_is_a_link_is_looked_through(tmp_path: Path) -> None:
 
 
 def test_a_second_change_in_one_tick_is_seen(tmp_path: Path) -> None:
-    """
-    By no stamp, as it may stay the same: what was changed just now is read again.
-    """
+    """By no stamp, as it may stay the same: what was changed just now is read again."""
     path, other = tape(tmp_path / "cassettes"), tape(tmp_path / "other", OTHER)
     at_ns = path.stat().st_mtime_ns
     library = Library(path.parent, wall_ns=lambda: at_ns)
@@ -315,9 +305,7 @@ def test_a_change_whose_time_was_put_back_is_seen(tmp_path: Path) -> None:
 def test_a_cassette_of_ones_own_is_not_read_again(
     tmp_path: Path,
 ) -> None:
-    """
-    Its name changes its stamp too, but not after the stamp was taken.
-    """
+    """Its name changes its stamp too, but not after the stamp was taken."""
     read: list[bytes] = []
 
     def key_of(request: Request) -> str:
@@ -352,9 +340,7 @@ def test_a_file_that_is_added_in_the_tick_of_a_look_is_seen(tmp_path: Path) -> N
 
 
 def test_what_did_not_change_is_not_read_again(tmp_path: Path) -> None:
-    """
-    A hit takes its own file and folder, and a look at all only what is new.
-    """
+    """A hit takes its own file and folder, and a look at all only what is new."""
     read: list[bytes] = []
 
     def key_of(request: Request) -> str:
@@ -396,9 +382,7 @@ def test_a_quick_lookup_tells_only_what_a_few_stats_can(tmp_path: Path) -> None:
 
 
 def test_a_quick_lookup_waits_for_no_other(tmp_path: Path) -> None:
-    """
-    While another reads what is new, which may take long.
-    """
+    """While another reads what is new, which may take long."""
     path = tape(tmp_path)
     found: list[list[Path] | None] = []
 
@@ -413,9 +397,7 @@ def test_a_quick_lookup_waits_for_no_other(tmp_path: Path) -> None:
 
 
 def test_a_part_is_not_read_while_it_is_being_recorded(tmp_path: Path) -> None:
-    """
-    It grows with every chunk, and answers nobody.
-    """
+    """It grows with every chunk, and answers nobody."""
     read: list[bytes] = []
 
     def key_of(request: Request) -> str:

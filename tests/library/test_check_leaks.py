@@ -25,9 +25,7 @@ def test_a_cassette_of_ours_has_no_leaks(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_was_seen_later_is_found(tmp_path: Path) -> None:
-    """
-    In whatever pieces it is.
-    """
+    """In whatever pieces it is."""
     path = write_tape(tmp_path, hello("It is ", KEY[:9], KEY[9:]))
     assert find_leaks(path) == []
 

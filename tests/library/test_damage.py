@@ -42,9 +42,7 @@ def test_the_sample_is_small_enough_to_flip_every_bit() -> None:
 def test_a_cassette_cut_anywhere_keeps_what_was_whole(
     tape: Callable[[bytes], Path], trials: Trials
 ) -> None:
-    """
-    And is torn; it never looks finished before its END is there.
-    """
+    """And is torn; it never looks finished before its END is there."""
     ends = [*STARTS[1:], len(WHOLE) - TRAILER.size]
     for size in range(len(WHOLE)):
         records, ending = read_what_comes(tape(WHOLE[:size]))
@@ -67,9 +65,7 @@ def test_a_cassette_cut_anywhere_keeps_what_was_whole(
 def test_every_flipped_bit_of_a_finished_cassette_is_found(
     tape: Callable[[bytes], Path], trials: Trials
 ) -> None:
-    """
-    What is given before it is found is as recorded.
-    """
+    """What is given before it is found is as recorded."""
     recorded = [REQUEST, RESPONSE, *PARTS]
     for place in range(len(WHOLE)):
         for bit in range(8):
@@ -104,9 +100,7 @@ def test_every_flipped_bit_of_an_unfinished_cassette_gives_no_wrong_record(
 
 
 def change_frames(change: Callable[[list[bytes]], list[bytes]]) -> bytes:
-    """
-    Return the finished sample with its frames changed: removed, doubled, moved.
-    """
+    """Return the finished sample with its frames changed: removed, doubled, moved."""
     bounds = [*STARTS, len(WHOLE) - TRAILER.size]
     frames = [WHOLE[start:end] for start, end in pairwise(bounds)]
     return MAGIC + b"".join(change(frames)) + WHOLE[-TRAILER.size :]
@@ -143,9 +137,7 @@ def test_swapped_frames_are_damage(tape: Callable[[bytes], Path], place: int) ->
 def test_zeros_behind_a_torn_cassette_leave_it_torn(
     tape: Callable[[bytes], Path], zeros: int
 ) -> None:
-    """
-    A file system that lost its power may leave them, wherever the file was cut.
-    """
+    """A file system that lost its power may leave them, wherever the file was cut."""
     for size in range(STARTS[2], len(UNFINISHED)):
         torn = read_what_comes(tape(WHOLE[:size]))
 
@@ -170,9 +162,7 @@ def test_many_zeros_behind_a_torn_cassette_leave_it_torn(
 def test_zeros_with_more_behind_them_are_damage(
     tape: Callable[[bytes], Path], size: int
 ) -> None:
-    """
-    However many: the recorder went on, so the middle is lost and not the end.
-    """
+    """However many: the recorder went on, so the middle is lost and not the end."""
     path = tape(UNFINISHED[: STARTS[4]] + bytes(size) + UNFINISHED[STARTS[4] :])
 
     records, ending = read_what_comes(path)
@@ -224,9 +214,7 @@ def test_junk_behind_a_torn_cassette_is_damage(
 def test_a_trailer_that_points_elsewhere_is_damage(
     tape: Callable[[bytes], Path], position: int
 ) -> None:
-    """
-    And a listing finds no END through it.
-    """
+    """And a listing finds no END through it."""
     path = tape(WHOLE[:-16] + position.to_bytes(8, "little") + WHOLE[-8:])
 
     _, ending = read_what_comes(path)
@@ -241,9 +229,7 @@ def test_a_trailer_that_points_elsewhere_is_damage(
 def test_a_trailer_behind_no_end_is_damage(
     tape: Callable[[bytes], Path], reading: str
 ) -> None:
-    """
-    It says where the END begins, and what stands there is none.
-    """
+    """It says where the END begins, and what stands there is none."""
     end = {
         "END": WHOLE[END:-17] + b"x",
         "EVENT": WHOLE[STARTS[3] : STARTS[4]],

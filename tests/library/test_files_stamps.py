@@ -1,6 +1,4 @@
-"""
-Which stamps tell of every later change.
-"""
+"""Which stamps tell of every later change."""
 
 from __future__ import annotations
 

@@ -37,9 +37,7 @@ def as_tuples(pairs: list[list[str]]) -> tuple[tuple[str, str], ...]:
 
 @pytest.mark.case(33)
 def test_the_set_is_there() -> None:
-    """
-    The tests below are not passed for want of files.
-    """
+    """The tests below are not passed for want of files."""
     assert {tape.stem for tape in TAPES if tape.parent.name == "v1"} >= {
         "corrupt",
         "critical-frame",
@@ -92,9 +90,7 @@ def test_a_golden_cassette_is_read_as_ever(tape: Path) -> None:
 @pytest.mark.case(33)
 @pytest.mark.parametrize("tape", TAPES, ids=name)
 def test_the_end_of_a_golden_cassette_is_found(tape: Path) -> None:
-    """
-    By a listing, which reads nothing else; it doesn't look at what is damaged.
-    """
+    """By a listing, which reads nothing else; it doesn't look at what is damaged."""
     expected = expectation(tape)
     if "error" in expected:
         return
@@ -107,9 +103,7 @@ def test_the_end_of_a_golden_cassette_is_found(tape: Path) -> None:
 
 @pytest.mark.parametrize("tape", TAPES, ids=name)
 def test_a_reader_says_how_far_it_got(tape: Path) -> None:
-    """
-    What it gave before an error is sound.
-    """
+    """What it gave before an error is sound."""
     expected = expectation(tape)
     if expected.get("error") != "DamagedCassetteError":
         return

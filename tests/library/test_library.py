@@ -27,9 +27,7 @@ def test_a_library_that_does_not_exist_is_empty(tmp_path: Path) -> None:
 
 
 def test_what_was_recorded_is_found_by_its_key(tmp_path: Path) -> None:
-    """
-    By the library that recorded it, and by another that looks at the folder.
-    """
+    """By the library that recorded it, and by another that looks at the folder."""
     library = Library(tmp_path / "cassettes")
     path = record(library)
 
@@ -71,9 +69,7 @@ def test_hidden_and_linked_folders_are_not(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_added_is_found(tmp_path: Path) -> None:
-    """
-    In the library, in a new folder and in an old one.
-    """
+    """In the library, in a new folder and in an old one."""
     library = Library(tmp_path)
     record(library, BYE, folder=tmp_path / "old")
     library.refresh()
@@ -120,9 +116,7 @@ def test_a_file_that_was_changed_is_read_again(tmp_path: Path) -> None:
 
 
 def test_a_file_may_have_any_name(tmp_path: Path) -> None:
-    """
-    The key is in the file, not in the name.
-    """
+    """The key is in the file, not in the name."""
     library = Library(tmp_path)
     path = record(library).rename(tmp_path / "renamed by hand.tape")
     library.refresh()
@@ -138,9 +132,7 @@ def test_a_file_may_have_any_name(tmp_path: Path) -> None:
 def test_a_file_that_is_no_cassette_is_left_out_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, data: bytes
 ) -> None:
-    """
-    Once for each change of it.
-    """
+    """Once for each change of it."""
     library = Library(tmp_path)
     path = record(library)
     junk = tmp_path / "junk.tape"
@@ -159,9 +151,7 @@ def test_a_file_that_is_no_cassette_is_left_out_and_said(
 def test_odd_things_in_a_folder_are_left_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """
-    A fifo holds nobody up, and no link leads out.
-    """
+    """A fifo holds nobody up, and no link leads out."""
     library = Library(tmp_path / "cassettes")
     path = record(library)
     outside = record(Library(tmp_path / "outside"), BYE)
@@ -183,9 +173,7 @@ def test_odd_things_in_a_folder_are_left_out(
 
 
 def test_the_part_of_a_killed_recorder_stands_in(tmp_path: Path) -> None:
-    """
-    As long as nothing else answers.
-    """
+    """As long as nothing else answers."""
     library = Library(tmp_path)
     writer, _ = begin(tmp_path, answer="torn\n")
     writer.close()
@@ -202,9 +190,7 @@ def test_the_part_of_a_killed_recorder_stands_in(tmp_path: Path) -> None:
 
 @pytest.mark.case(13)
 def test_a_part_that_is_being_recorded_is_not_used(tmp_path: Path) -> None:
-    """
-    Not before its recorder is gone.
-    """
+    """Not before its recorder is gone."""
     library = Library(tmp_path)
     writer, _ = begin(tmp_path)
 
@@ -282,9 +268,7 @@ def test_a_part_without_a_request_is_passed_over_in_silence(
 
 
 def test_names_are_paths_without_the_ending(tmp_path: Path) -> None:
-    """
-    With slashes everywhere, and whole for one that is all there is.
-    """
+    """With slashes everywhere, and whole for one that is all there is."""
     library = Library(tmp_path)
     path = record(library, folder=tmp_path / "a" / "b")
 
@@ -307,9 +291,7 @@ def test_requests_are_given_with_their_names(tmp_path: Path) -> None:
 
 
 def test_what_is_known_is_told_without_opening_a_file(tmp_path: Path) -> None:
-    """
-    As it was at the last look, and in order.
-    """
+    """As it was at the last look, and in order."""
     library = Library(tmp_path)
     bye = record(library, BYE, folder=tmp_path / "a")
     first, second = record(library), record(library)

@@ -1,6 +1,4 @@
-"""
-Which name a new take gets, whatever others do to the folder.
-"""
+"""Which name a new take gets, whatever others do to the folder."""
 
 from __future__ import annotations
 
@@ -14,18 +12,14 @@ from streamtape.library import Library
 
 
 def opened(folder: Path) -> Library:
-    """
-    Return a library as it is when a run begins.
-    """
+    """Return a library as it is when a run begins."""
     library = Library(folder)
     library.refresh()
     return library
 
 
 def test_takes_are_numbered_and_come_in_their_order(tmp_path: Path) -> None:
-    """
-    By number, not by letter.
-    """
+    """By number, not by letter."""
     library = Library(tmp_path)
     for number in range(1, 13):
         record(library, answer=str(number))
@@ -121,9 +115,7 @@ def test_the_end_of_a_run_leaves_what_others_have_changed(tmp_path: Path) -> Non
 
 
 def test_recordings_take_the_places_of_earlier_takes_in_turn(tmp_path: Path) -> None:
-    """
-    The same request asked again in the same run is the next take.
-    """
+    """The same request asked again in the same run is the next take."""
     for number in range(2):
         record(Library(tmp_path), answer=f"old {number}")
     library = opened(tmp_path)
@@ -136,9 +128,7 @@ def test_recordings_take_the_places_of_earlier_takes_in_turn(tmp_path: Path) -> 
 
 
 def test_a_new_run_replaces_what_the_last_one_recorded(tmp_path: Path) -> None:
-    """
-    And nothing that came from elsewhere once it had begun.
-    """
+    """And nothing that came from elsewhere once it had begun."""
     library = opened(tmp_path)
     record(library, answer="one", replace=True)
     library.begin_run()
@@ -182,9 +172,7 @@ def test_replacing_nothing_is_a_first_take(tmp_path: Path) -> None:
 
 @pytest.mark.case(11, 12)
 def test_twenty_recorders_share_a_folder(tmp_path: Path) -> None:
-    """
-    Half of them one library: no answer is lost, none is written over.
-    """
+    """Half of them one library: no answer is lost, none is written over."""
     shared = Library(tmp_path)
     libraries = [shared if n % 2 else Library(tmp_path) for n in range(20)]
     threads = [

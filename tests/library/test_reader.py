@@ -42,9 +42,7 @@ def test_a_path_may_be_text(tape: Callable[[bytes], Path]) -> None:
 
 
 def test_a_long_cassette_is_read_in_blocks(tape: Callable[[bytes], Path]) -> None:
-    """
-    Events of every size, so that blocks end anywhere within frames.
-    """
+    """Events of every size, so that blocks end anywhere within frames."""
     parts = [
         Part(1000 + number, b"data: " + b"x" * (number * 37 % 5000) + b"\n\n")
         for number in range(1000)
@@ -115,9 +113,7 @@ def test_a_file_that_is_unlinked_while_it_is_read_is_read_on(
 def test_a_file_that_grows_while_it_is_read_is_torn(
     tape: Callable[[bytes], Path],
 ) -> None:
-    """
-    It is being recorded; what came behind what was read is not damage.
-    """
+    """It is being recorded; what came behind what was read is not damage."""
     for size in range(STARTS[2], len(WHOLE), 5):
         path = tape(WHOLE[:size])
         with CassetteReader(path) as reader:
@@ -134,9 +130,7 @@ def test_a_file_that_grows_while_it_is_read_is_torn(
 
 
 def descriptor_of(path: Path) -> int:
-    """
-    Return the descriptor by which this process has a file open.
-    """
+    """Return the descriptor by which this process has a file open."""
     return next(
         int(link.name)
         for link in Path("/proc/self/fd").iterdir()
@@ -148,9 +142,7 @@ def descriptor_of(path: Path) -> int:
 def test_a_disk_that_fails_is_an_error_of_the_cassette(
     tape: Callable[[bytes], Path],
 ) -> None:
-    """
-    The file becomes one of which Linux can't read a byte, while it is read.
-    """
+    """The file becomes one of which Linux can't read a byte, while it is read."""
     parts = [Part(1000, b"data: " + b"x" * 5000 + b"\n\n")] * 200
     path = tape(record_parts(*parts))
     with CassetteReader(path) as reader:

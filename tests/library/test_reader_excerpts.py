@@ -33,9 +33,7 @@ def test_a_listing_finds_no_end_in_an_unfinished_file(
 
 
 def test_a_listing_reads_no_file_whole(tape: Callable[[bytes], Path]) -> None:
-    """
-    The trailer of a crafted file may say that nearly all of it is the END.
-    """
+    """The trailer of a crafted file may say that nearly all of it is the END."""
     path = tape(MAGIC)
     size = 40 * 1024 * 1024
     with path.open("r+b") as file:

@@ -38,9 +38,7 @@ def test_a_fifo_is_no_cassette_and_holds_nobody_up(tmp_path: Path) -> None:
 
 
 def test_a_link_is_not_followed(tape: Callable[[bytes], Path], tmp_path: Path) -> None:
-    """
-    Nor one that leads round in circles.
-    """
+    """Nor one that leads round in circles."""
     link, circle = tmp_path / "link.tape", tmp_path / "circle.tape"
     link.symlink_to(tape(WHOLE))
     circle.symlink_to(circle)

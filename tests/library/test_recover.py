@@ -19,9 +19,7 @@ HELLO = hello("Hello", " world")
 
 
 def orphan(folder: Path, count: int) -> Path:
-    """
-    Leave a recording of so many events behind, as a killed recorder does.
-    """
+    """Leave a recording of so many events behind, as a killed recorder does."""
     writer, _ = start_tape(folder, HELLO[:count])
     writer.close()
     assert writer.path is not None

@@ -30,9 +30,7 @@ HELLO = hello("Hello", " world")
 
 
 def forge_split(**kwargs: Any) -> bytes:
-    """
-    Make a cassette with a key in its header, and one over three deltas.
-    """
+    """Make a cassette with a key in its header, and one over three deltas."""
     events = [(Kind.EVENT, [at, raw]) for at, raw in SPLIT]
     request = request_frame(headers=[["x-api-key", KEY]])
     return forge([request, response_frame(), *events], **kwargs)
@@ -223,9 +221,7 @@ def test_a_disk_that_fails_at_any_call_leaves_the_file_whole(tmp_path: Path) -> 
 
 
 class _TouchingDisk(Disk):
-    """
-    While a file is written, somebody else changes another.
-    """
+    """While a file is written, somebody else changes another."""
 
     def __init__(self, touched: Path) -> None:
         self._touched = touched
@@ -251,9 +247,7 @@ def test_a_file_that_changes_meanwhile_is_left_alone(tmp_path: Path) -> None:
 
 
 class _FalseDisk(Disk):
-    """
-    What is written becomes another sound cassette.
-    """
+    """What is written becomes another sound cassette."""
 
     def write(self, descriptor: int, data: bytes) -> int:
         events = [(Kind.EVENT, [at, raw]) for at, raw in HELLO]

@@ -1,6 +1,4 @@
-"""
-The keys that stand in the files: what they spare, and that none is believed.
-"""
+"""The keys that stand in the files: what they spare, and that none is believed."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ HELLO_KEY, OTHER_KEY = request_key(HELLO), request_key(OTHER)
 
 
 def much_later() -> int:
-    """
-    Return a wall clock by which every file has been there for long.
-    """
+    """Return a wall clock by which every file has been there for long."""
     return 2**62
 
 
@@ -34,9 +30,7 @@ def never(request: Request) -> str:
 
 
 def tape(path: Path, *, key: str | None = HELLO_KEY) -> Path:
-    """
-    Write a cassette of ``hello`` that says it has some key.
-    """
+    """Write a cassette of ``hello`` that says it has some key."""
     recording = Recording(HELLO, recorded_at=None, match_key=key)
     head = Response(status=200, reason="OK", headers=(), offset_ns=1)
     packed = recording.begin(head) + recording.feed(b"{}\n", 2)
@@ -66,9 +60,7 @@ def test_a_request_in_another_spelling_is_compared_by_its_key(tmp_path: Path) ->
 def test_a_stored_key_that_is_wrong_answers_nothing(
     tmp_path: Path, asked: Request | None
 ) -> None:
-    """
-    And what the file does hold is found, once that is known.
-    """
+    """And what the file does hold is found, once that is known."""
     path = tape(tmp_path / "a.tape", key=OTHER_KEY)
     library = Library(tmp_path, wall_ns=much_later)
     library.refresh()
@@ -114,9 +106,7 @@ def test_under_other_rules_no_stored_key_counts(tmp_path: Path) -> None:
 def test_a_file_without_a_request_is_left_out_when_it_is_wanted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """
-    Its first bytes were sound, so nothing was said before.
-    """
+    """Its first bytes were sound, so nothing was said before."""
     path = tape(tmp_path / "a.tape")
     path.write_bytes(path.read_bytes()[:100])
     library = Library(tmp_path, wall_ns=much_later)
@@ -130,9 +120,7 @@ def test_a_file_without_a_request_is_left_out_when_it_is_wanted(
 
 
 def test_the_key_of_a_part_is_computed(tmp_path: Path) -> None:
-    """
-    Its head may be all that there is of it.
-    """
+    """Its head may be all that there is of it."""
     whole = tape(tmp_path / "a.tape").read_bytes()
     (tmp_path / "a.tape").unlink()
     (tmp_path / "a.1.part").write_bytes(whole[:100])

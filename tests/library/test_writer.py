@@ -22,9 +22,7 @@ EVENT = b"data: " + b"x" * 90 + b"\n\n"
 
 
 def frames(events: int = 3) -> list[bytes]:
-    """
-    Return what is written of a recording: its head, each event and its end.
-    """
+    """Return what is written of a recording: its head, each event and its end."""
     recording = Recording(
         clean_request(Request(method="POST", target="/v1/messages")), recorded_at=None
     )
@@ -62,9 +60,7 @@ def test_nothing_is_made_before_the_first_write(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_a_part_while_it_runs(tmp_path: Path) -> None:
-    """
-    What was written is in the file at once, and readable as torn.
-    """
+    """What was written is in the file at once, and readable as torn."""
     writer = CassetteWriter(tmp_path / "new" / "chat", "hello-01234567")
     packed = frames()
 
@@ -80,9 +76,7 @@ def test_a_recording_is_a_part_while_it_runs(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_can_read_a_recording(tmp_path: Path) -> None:
-    """
-    It holds prompts; and the folder is made for the owner alone too.
-    """
+    """It holds prompts; and the folder is made for the owner alone too."""
     writer = write(tmp_path / "chat")
     assert writer.path is not None
 
@@ -106,9 +100,7 @@ def test_a_commit_gives_the_name_and_takes_the_part_away(tmp_path: Path) -> None
 
 @pytest.mark.case(12)
 def test_recordings_of_one_name_run_side_by_side(tmp_path: Path) -> None:
-    """
-    As two processes do: each has its own part, and none overwrites the other.
-    """
+    """As two processes do: each has its own part, and none overwrites the other."""
     writers = [write(tmp_path, events=count) for count in (1, 2, 3)]
     assert names(tmp_path) == [f"hello-01234567.{n}.part" for n in (1, 2, 3)]
 
@@ -125,9 +117,7 @@ def test_recordings_of_one_name_run_side_by_side(tmp_path: Path) -> None:
 
 
 class LinklessDisk(Disk):
-    """
-    A disk that knows no hard links.
-    """
+    """A disk that knows no hard links."""
 
     def link(self, path: Path, name: Path) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
@@ -136,9 +126,7 @@ class LinklessDisk(Disk):
 @pytest.mark.case(12)
 @pytest.mark.parametrize("disk", [Disk(), LinklessDisk()], ids=["links", "no-links"])
 def test_a_commit_never_takes_a_name_that_is_taken(disk: Disk, tmp_path: Path) -> None:
-    """
-    Whoever has it: a file that is no cassette, a folder, a link to nowhere.
-    """
+    """Whoever has it: a file that is no cassette, a folder, a link to nowhere."""
     (tmp_path / "hello-01234567.tape").write_text("precious")
     (tmp_path / "hello-01234567-2.tape").mkdir()
     (tmp_path / "hello-01234567-3.tape").symlink_to(tmp_path / "nowhere")
@@ -164,9 +152,7 @@ def test_a_part_is_locked_while_its_recorder_lives(tmp_path: Path) -> None:
 
 
 def test_a_part_that_someone_looks_at_is_not_locked(tmp_path: Path) -> None:
-    """
-    Two who ask at once don't take each other for its recorder.
-    """
+    """Two who ask at once don't take each other for its recorder."""
     fcntl = pytest.importorskip("fcntl")
     writer = write(tmp_path)
     path = writer.path
@@ -227,9 +213,7 @@ def test_a_closed_recording_stays_as_a_part(tmp_path: Path) -> None:
 def test_a_recording_of_nothing_has_no_cassette(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """
-    And that is no failure of the disk.
-    """
+    """And that is no failure of the disk."""
     writer = CassetteWriter(tmp_path / "chat", "hello-01234567")
 
     assert Library(tmp_path).commit(writer, KEY, replace=False) is None
@@ -241,9 +225,7 @@ def test_a_recording_of_nothing_has_no_cassette(
 
 
 def check_failed(writer: CassetteWriter, caplog: pytest.LogCaptureFixture) -> None:
-    """
-    Check that a writer has failed, said it once, and bears every further call.
-    """
+    """Check that a writer has failed, said it once, and bears every further call."""
     assert isinstance(writer.failure, OSError)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert "its client is served" in caplog.text
@@ -313,9 +295,7 @@ def test_a_part_that_vanishes_leaves_no_empty_cassette(
 
 
 class ShortDisk(Disk):
-    """
-    A disk that takes so many bytes at a time.
-    """
+    """A disk that takes so many bytes at a time."""
 
     def __init__(self, bytes_at_once: int) -> None:
         self._bytes_at_once = bytes_at_once
@@ -347,9 +327,7 @@ def test_a_disk_that_takes_nothing_is_a_failure(
 
 
 class StuckDisk(Disk):
-    """
-    A disk that removes nothing.
-    """
+    """A disk that removes nothing."""
 
     def remove(self, path: Path) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
@@ -395,9 +373,7 @@ print(type(writer.failure).__name__, Library(folder).commit(writer, "k", replace
 @pytest.mark.case(6)
 @pytest.mark.parametrize("room", [0, 450, 950, 1200])
 def test_a_full_disk_keeps_the_whole_frames(tmp_path: Path, room: int) -> None:
-    """
-    However much of a frame still fitted; and says so in one line.
-    """
+    """However much of a frame still fitted; and says so in one line."""
     pytest.importorskip("resource")
     packed = frames(events=7)
     assert 1000 < sum(map(len, packed)) < 1200

@@ -1,6 +1,4 @@
-"""
-A project with tests, and an API to record from.
-"""
+"""A project with tests, and an API to record from."""
 
 from __future__ import annotations
 
@@ -14,9 +12,7 @@ from streamtape.testing import FakeUpstream
 
 @pytest.fixture
 def upstream() -> Iterator[FakeUpstream]:
-    """
-    An API that answers ``Re: PROMPT`` at once.
-    """
+    """An API that answers ``Re: PROMPT`` at once."""
     with FakeUpstream(answer) as api:
         yield api
 
@@ -27,7 +23,5 @@ def project(
     monkeypatch: pytest.MonkeyPatch,
     upstream: FakeUpstream,
 ) -> Project:
-    """
-    An empty project.
-    """
+    """An empty project."""
     return Project(pytester, monkeypatch, upstream)

@@ -1,6 +1,4 @@
-"""
-A project whose tests have the plugin, and an API to record from.
-"""
+"""A project whose tests have the plugin, and an API to record from."""
 
 from __future__ import annotations
 
@@ -74,9 +72,7 @@ _OTHERS: Final = (
 
 
 def answer(seen: SeenRequest) -> Reply:
-    """
-    Answer a prompt with ``Re: PROMPT``, at once unless it begins with ``slowly``.
-    """
+    """Answer a prompt with ``Re: PROMPT``, at once unless it begins with ``slowly``."""
     prompt = seen.json["messages"][0]["content"]
     profile = TYPICAL if prompt.startswith("slowly") else INSTANT
     return stream_reply(text(f"Re: {prompt}"), profile=profile)
@@ -92,9 +88,7 @@ def besides(*needed: str) -> list[str]:
 
 
 class Project:
-    """
-    A folder with tests, whose ``ANTHROPIC_BASE_URL`` is the fake API.
-    """
+    """A folder with tests, whose ``ANTHROPIC_BASE_URL`` is the fake API."""
 
     def __init__(
         self,
@@ -120,9 +114,7 @@ class Project:
         self.write(wire=_WIRE)
 
     def write(self, **modules: str) -> None:
-        """
-        Write Python modules by their names.
-        """
+        """Write Python modules by their names."""
         # Python takes a file of the same length in the same second for the same file.
         shutil.rmtree(self.path / "__pycache__", ignore_errors=True)
         for name, source in modules.items():
@@ -131,9 +123,7 @@ class Project:
             )
 
     def ini(self, text: str) -> None:
-        """
-        Write ``[pytest]`` of pytest.ini.
-        """
+        """Write ``[pytest]`` of pytest.ini."""
         lines = f"[pytest]\n{textwrap.dedent(text)}\n"
         (self.path / "pytest.ini").write_text(lines, encoding="utf-8")
 
@@ -156,26 +146,20 @@ class Project:
         return self.pytester.runpytest_subprocess(*besides(*needs), *args, timeout=120)
 
     def record(self, *args: str) -> None:
-        """
-        Record what the tests ask, and forget what the API saw.
-        """
+        """Record what the tests ask, and forget what the API saw."""
         result = self.run("--streamtape-record", *args)
         assert result.ret == 0, result.outlines
         self.upstream.requests.clear()
 
     def folders(self, root: str = "cassettes") -> list[str]:
-        """
-        List the folders that hold cassettes.
-        """
+        """List the folders that hold cassettes."""
         top = self.path / root
         return sorted(
             {str(tape.parent.relative_to(top)) for tape in top.rglob("*.tape")}
         )
 
     def tapes(self, root: str = "cassettes") -> dict[str, bytes]:
-        """
-        Return all files below a folder by their paths, hidden ones included.
-        """
+        """Return all files below a folder by their paths, hidden ones included."""
         top = self.path / root
         return {
             str(path.relative_to(top)): path.read_bytes()
@@ -184,9 +168,7 @@ class Project:
         }
 
     def leftovers(self) -> list[str]:
-        """
-        List what a recorder may have left behind.
-        """
+        """List what a recorder may have left behind."""
         return sorted(
             str(path.relative_to(self.path))
             for path in self.path.rglob("*")

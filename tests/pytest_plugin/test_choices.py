@@ -1,6 +1,4 @@
-"""
-Options, ini values, variables and CI: which of them holds.
-"""
+"""Options, ini values, variables and CI: which of them holds."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Other plugins beside ours: workers, reruns, chance, and what runs async tests.
-"""
+"""Other plugins beside ours: workers, reruns, chance, and what runs async tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Where the cassettes of a test lie: no two tests share a folder.
-"""
+"""Where the cassettes of a test lie: no two tests share a folder."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What was recorded before stays, to the byte, whatever a later run doesn't get.
-"""
+"""What was recorded before stays, to the byte, whatever a later run doesn't get."""
 
 from __future__ import annotations
 
@@ -71,9 +69,7 @@ def _write(
 
 
 def _digests(project: Project) -> dict[str, str]:
-    """
-    Return the SHA-256 of every file below the folder of cassettes.
-    """
+    """Return the SHA-256 of every file below the folder of cassettes."""
     return {
         name: hashlib.sha256(data).hexdigest() for name, data in project.tapes().items()
     }
@@ -102,9 +98,7 @@ def _other_api(project: Project, *, one: Reply | None = None) -> Iterator[FakeUp
 
 
 def _recorded(project: Project, *prompts: str, mark: str = "") -> dict[str, str]:
-    """
-    Record some answers, and return the digests of the files.
-    """
+    """Record some answers, and return the digests of the files."""
     _write(project, _asks(*prompts), mark=mark)
     project.record()
     (project.path / "cassettes/README").write_text("mine", encoding="utf-8")
@@ -116,9 +110,7 @@ def _recorded(project: Project, *prompts: str, mark: str = "") -> dict[str, str]
 def _assert_kept(
     project: Project, before: dict[str, str], result: pytest.RunResult, why: str
 ) -> None:
-    """
-    Every file is what it was, the test has failed, and a line says which and why.
-    """
+    """Every file is what it was, the test has failed, and a line says which and why."""
     assert _digests(project) == before
     assert project.leftovers() == []
     result.assert_outcomes(failed=1)

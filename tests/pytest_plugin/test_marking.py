@@ -1,6 +1,4 @@
-"""
-The marker and the fixtures: which tests get a server, and how it is set.
-"""
+"""The marker and the fixtures: which tests get a server, and how it is set."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Misses: they fail their test whatever the code under test makes of them.
-"""
+"""Misses: they fail their test whatever the code under test makes of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What a run says at its end, of its tests and of cassettes that nobody needs.
-"""
+"""What a run says at its end, of its tests and of cassettes that nobody needs."""
 
 from __future__ import annotations
 

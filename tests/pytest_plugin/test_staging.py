@@ -1,6 +1,4 @@
-"""
-The way from the hidden folder to that of the test, broken off at every step.
-"""
+"""The way from the hidden folder to that of the test, broken off at every step."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ def _contents(folder: Path) -> set[bytes]:
 
 
 def _staged(folder: Path) -> Staging:
-    """
-    Record two requests anew beside a folder, of which one was recorded before.
-    """
+    """Record two requests anew beside a folder, of which one was recorded before."""
     for number in range(2):
         record(Library(folder), HELLO, answer=f"old {number}")
     record(Library(folder), BYE, answer="old bye", folder=folder / "inner")
@@ -35,9 +31,7 @@ def _staged(folder: Path) -> Staging:
 
 
 def _publish(staging: Staging, disk: CountingDisk) -> bool:
-    """
-    Publish on a disk that may fail; returns whether it did.
-    """
+    """Publish on a disk that may fail; returns whether it did."""
     try:
         with using_disk(disk):
             staging.publish(drops_old=True)

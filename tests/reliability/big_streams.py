@@ -24,24 +24,18 @@ _JOINED: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BigStream:
-    """
-    So many text deltas, each of its own, with what begins and ends a message.
-    """
+    """So many text deltas, each of its own, with what begins and ends a message."""
 
     events: int
     event_bytes: int
 
     @property
     def size(self) -> int:
-        """
-        The length of the body.
-        """
+        """The length of the body."""
         return sum(map(len, self.chunks()))
 
     def chunks(self) -> Iterator[bytes]:
-        """
-        Give the body, some events at a time.
-        """
+        """Give the body, some events at a time."""
         start = {"type": "message_start", "message": {"model": "m", "content": []}}
         yield _event("message_start", start)
         block = {"type": "content_block_start", "index": 0}
@@ -61,16 +55,12 @@ class BigStream:
         yield _event("message_stop", {"type": "message_stop"})
 
     def digest(self) -> str:
-        """
-        The hash of the body.
-        """
+        """The hash of the body."""
         return _digest(self.chunks())
 
 
 class BigUpstream:
-    """
-    An upstream that answers one request with a stream; a context manager.
-    """
+    """An upstream that answers one request with a stream; a context manager."""
 
     def __init__(self, stream: BigStream) -> None:
         self._stream = stream
@@ -104,9 +94,7 @@ class BigUpstream:
 
 
 def hear_digest(base_url: str) -> str:
-    """
-    Ask for the stream and return the hash of the body that comes.
-    """
+    """Ask for the stream and return the hash of the body that comes."""
     connection = http.client.HTTPConnection(
         urlsplit(base_url).netloc, timeout=PATIENCE_S
     )

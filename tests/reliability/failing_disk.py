@@ -1,6 +1,4 @@
-"""
-Disks that fail, one call after the other.
-"""
+"""Disks that fail, one call after the other."""
 
 from __future__ import annotations
 
@@ -38,24 +36,18 @@ class CountingDisk(Disk):
 
     @property
     def has_failed(self) -> bool:
-        """
-        Whether it came to the call that fails.
-        """
+        """Whether it came to the call that fails."""
         return 0 < self.failing <= len(self.calls)
 
     def step(self, name: str) -> None:
-        """
-        Count a call, and fail if it is its turn.
-        """
+        """Count a call, and fail if it is its turn."""
         self.calls.append(name)
         number = len(self.calls)
         if number == self.failing or (self.is_for_good and self.has_failed):
             self.fail()
 
     def fail(self) -> None:
-        """
-        Do what the failing call does.
-        """
+        """Do what the failing call does."""
         raise OSError(self.code, os.strerror(self.code))
 
     def make_folder(self, path: Path) -> None:
@@ -98,9 +90,7 @@ class CountingDisk(Disk):
 
 
 class ShortDisk(CountingDisk):
-    """
-    A disk of which one write takes a part, and the next call refuses the rest.
-    """
+    """A disk of which one write takes a part, and the next call refuses the rest."""
 
     def write(self, descriptor: int, data: bytes) -> int:
         self.calls.append("write")
@@ -113,9 +103,7 @@ class ShortDisk(CountingDisk):
 
 
 class DeadlyDisk(CountingDisk):
-    """
-    A disk in one of whose calls the process dies.
-    """
+    """A disk in one of whose calls the process dies."""
 
     def fail(self) -> None:
         os._exit(9)

@@ -1,6 +1,4 @@
-"""
-A secret in each encoding in which it would be as good as plain.
-"""
+"""A secret in each encoding in which it would be as good as plain."""
 
 from __future__ import annotations
 
@@ -30,7 +28,5 @@ def spell(secret: str) -> list[str]:
 
 
 def count_leaks(text: str, *secrets: str) -> int:
-    """
-    Count the spellings of some secrets that are in a text.
-    """
+    """Count the spellings of some secrets that are in a text."""
     return sum(each in text for secret in secrets for each in spell(secret))

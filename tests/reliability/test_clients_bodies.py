@@ -1,6 +1,4 @@
-"""
-Bodies of requests: too large, bombs, and of every method.
-"""
+"""Bodies of requests: too large, bombs, and of every method."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ REPLY: Final = stream_reply(text("Hello."), profile=INSTANT)
 
 @contextlib.contextmanager
 def program(command: Sequence[str], folder: Path) -> Iterator[Program]:
-    """
-    Run the program, warmed up by a first request.
-    """
+    """Run the program, warmed up by a first request."""
     where = ("--cassettes", folder, "--port", "0")
     with Program(*command, *where) as running:
         ask(running.base_url, body=b"{}")
@@ -39,9 +35,7 @@ def program(command: Sequence[str], folder: Path) -> Iterator[Program]:
 
 @cache
 def compressed_zeros() -> bytes:
-    """
-    256 MiB that are short on the wire.
-    """
+    """256 MiB that are short on the wire."""
     return gzip.compress(bytes(256 * MIB))
 
 

@@ -1,6 +1,4 @@
-"""
-Many clients at once, and those that never finish: the others don't notice.
-"""
+"""Many clients at once, and those that never finish: the others don't notice."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ REPLY: Final = stream_reply(text("Hello."), profile=INSTANT)
 
 
 def limited(descriptors: int) -> tuple[str, ...]:
-    """
-    The program, which can't open more files and connections than that.
-    """
+    """The program, which can't open more files and connections than that."""
     return ("sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *COMMAND)
 
 
@@ -60,9 +56,7 @@ with streamtape.replay(sys.argv[1]) as server:
 
 @contextmanager
 def recording(upstream: FakeUpstream, folder: Path, **limits: int) -> Iterator[str]:
-    """
-    Record in this process with other limits than usual; gives the base URL.
-    """
+    """Record in this process with other limits than usual; gives the base URL."""
     config = Config(
         cassettes=folder,
         policy=Policy(mode=RecordMode.ALL),
@@ -75,9 +69,7 @@ def recording(upstream: FakeUpstream, folder: Path, **limits: int) -> Iterator[s
 
 @pytest.fixture
 def many_descriptors() -> Iterator[None]:
-    """
-    Room for thousands of connections in this process.
-    """
+    """Room for thousands of connections in this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 4096
     if hard != resource.RLIM_INFINITY and hard < wanted:
@@ -88,9 +80,7 @@ def many_descriptors() -> Iterator[None]:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """
-    Wait until a connection ends without an answer.
-    """
+    """Wait until a connection ends without an answer."""
     with contextlib.suppress(ConnectionResetError):
         return connection.recv(1 << 16) == b""
     return True
@@ -212,9 +202,7 @@ def test_a_body_that_drips_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_body_that_takes_long_and_keeps_coming_is_taken(tmp_path: Path) -> None:
-    """
-    Its bytes have earned it more time than the limit of its silence.
-    """
+    """Its bytes have earned it more time than the limit of its silence."""
     pieces = [b"x" * 16384] * 30
     with (
         FakeUpstream([REPLY]) as upstream,
@@ -326,9 +314,7 @@ def test_connections_that_stay_open_leave_room_for_others(
 def test_a_process_without_descriptors_still_answers_one_after_the_other(
     tmp_path: Path, trials: Trials
 ) -> None:
-    """
-    The rest of the process has used them up: what is idle makes room.
-    """
+    """The rest of the process has used them up: what is idle makes room."""
     with subprocess.Popen(
         [sys.executable, "-c", HOG, str(tmp_path)],
         stdin=subprocess.PIPE,

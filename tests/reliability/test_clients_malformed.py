@@ -30,9 +30,7 @@ HELLO: Final = bytes.fromhex("16030100c8010000c40303") + KEY.encode()
 
 
 def head(line: str, *headers: str) -> bytes:
-    """
-    Write the head of a request with a key in it.
-    """
+    """Write the head of a request with a key in it."""
     lines = [line, "Host: {host}", f"x-api-key: {KEY}", *headers, "", ""]
     return "\r\n".join(lines).encode()
 
@@ -112,9 +110,7 @@ def exchange(base_url: str, sent: bytes) -> bytes:
 
 
 def faults_in(received: bytes) -> list[str]:
-    """
-    Say what is wrong with what came: it has to be an error of ours, or nothing.
-    """
+    """Say what is wrong with what came: it has to be an error of ours, or nothing."""
     if not received:
         return []
     answer_head, _, told = received.partition(b"\r\n\r\n")
@@ -128,9 +124,7 @@ def faults_in(received: bytes) -> list[str]:
 
 
 def try_all(base_url: str, trials: Trials) -> list[str]:
-    """
-    Send each kind, and a normal request behind it; return what went wrong.
-    """
+    """Send each kind, and a normal request behind it; return what went wrong."""
     found = []
     for name, sent in KINDS.items():
         trials.ran += 1
@@ -145,9 +139,7 @@ def try_all(base_url: str, trials: Trials) -> list[str]:
 
 
 def check_silent(program: Program, trials: Trials) -> None:
-    """
-    Stop a program, which has said nothing of what it was sent, nor at length.
-    """
+    """Stop a program, which has said nothing of what it was sent, nor at length."""
     end = program.stop()
     trials.leaked += sum(each in end.stderr + end.stdout for each in spell(KEY))
     assert trials.leaked == 0, end.stderr

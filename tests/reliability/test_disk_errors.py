@@ -1,6 +1,4 @@
-"""
-A disk that fails at each of the calls in which it can, one after the other.
-"""
+"""A disk that fails at each of the calls in which it can, one after the other."""
 
 from __future__ import annotations
 
@@ -84,9 +82,7 @@ def test_a_disk_that_fails_at_any_call_costs_one_recording_and_no_client(
 
 
 def record_twice(upstream: str, folder: Path) -> None:
-    """
-    Make two takes for a recording to replace.
-    """
+    """Make two takes for a recording to replace."""
     with streamtape.record(folder, upstream=upstream, mode="all") as proxy:
         for _ in range(2):
             ask(proxy.base_url, body=body("hello"))
@@ -120,9 +116,7 @@ def check_said(
 
 
 def check_left(folder: Path, where: str) -> None:
-    """
-    What has its name is whole, and a part plays what it has, if it has anything.
-    """
+    """What has its name is whole, and a part plays what it has, if it has anything."""
     for path in folder.glob("*"):
         if path.suffix == ".part" and not path.stat().st_size:
             continue

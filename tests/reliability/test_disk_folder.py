@@ -1,6 +1,4 @@
-"""
-A folder that somebody prepared to do harm: links, pipes, devices and names.
-"""
+"""A folder that somebody prepared to do harm: links, pipes, devices and names."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ HOSTILE = "esc\x1b[2J\x1b]0;title\x07\n\u202eback\x9b.tape"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """
-    A folder with one cassette, under the longest name there is, and a lot else.
-    """
+    """A folder with one cassette, under the longest name there is, and a lot else."""
     folder = tmp_path / "cassettes"
     outside = tmp_path / "outside"
     record(outside, "secret", SECRET)

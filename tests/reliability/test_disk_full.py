@@ -1,6 +1,4 @@
-"""
-A recorder whose folder fills up, turns read-only or goes away while it records.
-"""
+"""A recorder whose folder fills up, turns read-only or goes away while it records."""
 
 from __future__ import annotations
 
@@ -54,9 +52,7 @@ LIMITED: Final = ("sh", "-c", 'ulimit -f 1024; exec "$@"', "sh", *COMMAND)
 
 @contextlib.contextmanager
 def mounted(folder: Path, options: str) -> Iterator[None]:
-    """
-    Mount a small file system in memory; skips the test where that is not allowed.
-    """
+    """Mount a small file system in memory; skips the test where that is not allowed."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     try:
@@ -84,9 +80,7 @@ def check_lost(stderr: str, where: Path, reason: str) -> None:
 
 
 def check_prefix(folder: Path) -> None:
-    """
-    What was written plays up to where the disk failed, and nothing has a name.
-    """
+    """What was written plays up to where the disk failed, and nothing has a name."""
     [part] = folder.iterdir()
     assert part.suffix == ".part"
     cassette = streamtape.open(part)
@@ -194,9 +188,7 @@ def test_a_folder_that_turns_read_only_costs_its_recordings_and_no_client(
 
 
 def check_refused(folder: Path, reason: str) -> None:
-    """
-    No recorder starts there.
-    """
+    """No recorder starts there."""
     message = f"{folder}: can't be written to: {reason}"
     with pytest.raises(UsageError, match=re.escape(message)):
         streamtape.record(folder, upstream="http://127.0.0.1:9").__enter__()
@@ -205,9 +197,7 @@ def check_refused(folder: Path, reason: str) -> None:
 def check_said(
     caplog: pytest.LogCaptureFixture, where: Path, reason: str, *, count: int = 1
 ) -> None:
-    """
-    For each loss a line says which file and why.
-    """
+    """For each loss a line says which file and why."""
     errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
     assert len(errors) == count
     for error in errors:

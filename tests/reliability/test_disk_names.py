@@ -63,9 +63,7 @@ DEVICE: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECAS
 
 
 def is_safe(name: str) -> bool:
-    """
-    Whether every file system takes a name as one folder within another.
-    """
+    """Whether every file system takes a name as one folder within another."""
     return (
         0 < len(name.encode(errors="surrogatepass")) <= 255
         and not re.search(r'[\x00-\x1f\x7f/\\<>:"|?*]', name)
@@ -76,9 +74,7 @@ def is_safe(name: str) -> bool:
 
 
 def seen_by_disks(name: str) -> str:
-    """
-    What is left of a name where neither case nor the spelling of accents counts.
-    """
+    """What is left of a name where neither case nor the spelling of accents counts."""
     return unicodedata.normalize("NFKC", name.casefold()).casefold()
 
 

@@ -23,17 +23,13 @@ MORE = 60
 
 
 class StuckDisk(Disk):
-    """
-    A disk that syncs nothing until it is told to.
-    """
+    """A disk that syncs nothing until it is told to."""
 
     def __init__(self) -> None:
         self.goes_on = threading.Event()
 
     def sync(self, descriptor: int) -> None:
-        """
-        Wait, and sync.
-        """
+        """Wait, and sync."""
         assert self.goes_on.wait(60)
         super().sync(descriptor)
 
@@ -41,9 +37,7 @@ class StuckDisk(Disk):
 @pytest.mark.case
 @pytest.mark.skipif(not IS_TOLD, reason="only Linux tells descriptors")
 def test_recordings_that_wait_for_the_disk_are_bounded(tmp_path: Path) -> None:
-    """
-    Each of them keeps a file open.
-    """
+    """Each of them keeps a file open."""
     disk, asked = StuckDisk(), MOST_WAITING + MORE
     with (
         using_disk(disk),

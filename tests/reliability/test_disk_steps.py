@@ -1,6 +1,4 @@
-"""
-A recorder that dies between two calls of the system, and a machine without power.
-"""
+"""A recorder that dies between two calls of the system, and a machine without power."""
 
 from __future__ import annotations
 
@@ -99,15 +97,11 @@ def check_left(folder: Path) -> None:
 
 
 class PowerFailure(BaseException):
-    """
-    The machine goes out; no code of ours gets to see it.
-    """
+    """The machine goes out; no code of ours gets to see it."""
 
 
 class PowerlessDisk(CountingDisk):
-    """
-    A disk whose power fails in one of its calls, and that knows what was synced.
-    """
+    """A disk whose power fails in one of its calls, and that knows what was synced."""
 
     def __init__(self, failing: int) -> None:
         super().__init__(failing)
@@ -127,9 +121,7 @@ class PowerlessDisk(CountingDisk):
 def test_what_a_power_loss_leaves_is_torn_or_whole_and_never_wrong(
     trials: Trials, tmp_path: Path
 ) -> None:
-    """
-    Of what was not synced any part may be left, or zeros in its place.
-    """
+    """Of what was not synced any part may be left, or zeros in its place."""
     whole = b"".join(raw for _, raw in CHUNKS)
     every = trials.many(quick=13, long=1)
     for number in range(1, 100):
@@ -170,9 +162,7 @@ def remains(path: Path, disk: PowerlessDisk, *, every: int) -> Iterator[Path]:
 
 
 def body_of(path: Path) -> bytes:
-    """
-    What a replay would give: nothing of a file that ends before its request.
-    """
+    """What a replay would give: nothing of a file that ends before its request."""
     try:
         cassette = read_cassette(path)
     except NotACassetteError:

@@ -29,9 +29,7 @@ def tape(tmp_path: Path) -> Path:
 
 
 def refusal(path: Path, data: bytes) -> str:
-    """
-    Return what is said of a file, which no way of reading takes for a cassette.
-    """
+    """Return what is said of a file, which no way of reading takes for a cassette."""
     path.write_bytes(data)
     assert read_header(path) is None
     with pytest.raises(CassetteError):
@@ -65,9 +63,7 @@ def test_line_ends_that_were_converted_are_named(
 
 @pytest.mark.case(29)
 def test_what_git_converts_is_named(tape: Path, tmp_path: Path) -> None:
-    """
-    Real Git, told to take it for text, as autocrlf does with what looks like it.
-    """
+    """Real Git, told to take it for text, as autocrlf does with what looks like it."""
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / ".gitattributes").write_text("*.tape text eol=crlf\n")
@@ -114,9 +110,7 @@ def test_a_pointer_of_git_lfs_is_named(tape: Path) -> None:
 def test_a_conflict_is_named_wherever_its_markers_stand(
     tape: Path, tmp_path: Path, trials: Trials
 ) -> None:
-    """
-    The first line of two cassettes is the same, so it may stand before them.
-    """
+    """The first line of two cassettes is the same, so it may stand before them."""
     ours = tape.read_bytes()
     other = write_tape(tmp_path, hello("Hallo\n", "aus", "Bern"), name="other")
     theirs = other.read_bytes()

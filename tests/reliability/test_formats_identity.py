@@ -1,6 +1,4 @@
-"""
-The same input is the same file, and what comes in is what comes out.
-"""
+"""The same input is the same file, and what comes in is what comes out."""
 
 from __future__ import annotations
 
@@ -57,9 +55,7 @@ def record(
 
 
 def record_again(cassette: Cassette) -> bytes:
-    """
-    Record what was replayed, at the same times.
-    """
+    """Record what was replayed, at the same times."""
     assert cassette.response is not None
     recording = Recording(
         clean_request(cassette.request),
@@ -85,9 +81,7 @@ def record_again(cassette: Cassette) -> bytes:
 def test_the_same_input_and_clock_make_the_same_file(
     chunks: list[tuple[int, bytes]], media: tuple[str, str], tmp_path: Path
 ) -> None:
-    """
-    And what is read of it and recorded again is the same file, byte for byte.
-    """
+    """And what is read of it and recorded again is the same file, byte for byte."""
     data = record(chunks, media=media)
     path = tmp_path / "a.tape"
     path.write_bytes(data)
@@ -131,9 +125,7 @@ def test_every_form_of_a_stream_is_kept_byte_for_byte(
 
 @pytest.mark.case(37)
 def test_a_huge_event_is_kept_byte_for_byte(tmp_path: Path, trials: Trials) -> None:
-    """
-    Of 17 MiB, for no frame is longer than 16; of 64 MiB under ``--long``.
-    """
+    """Of 17 MiB, for no frame is longer than 16; of 64 MiB under ``--long``."""
     size = trials.many(quick=17, long=64) * 1024 * 1024
     event = b"data: " + bytes(range(32, 127)) * (size // 95 + 1) + b"\n\n"
     step = 1024 * 1024

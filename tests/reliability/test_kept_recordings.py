@@ -55,9 +55,7 @@ def _post(base_url: str, prompt: str = "Hi") -> Answer:
 
 
 def _in_turn(replies: Sequence[Reply]) -> FakeUpstream:
-    """
-    Return an API that has these answers, one a request, and nothing after them.
-    """
+    """Return an API that has these answers, one a request, and nothing after them."""
     waiting: Iterator[Reply] = iter(replies)
 
     def answer(_: SeenRequest) -> Reply:
@@ -67,9 +65,7 @@ def _in_turn(replies: Sequence[Reply]) -> FakeUpstream:
 
 
 def _record(folder: Path, *prompts: str) -> dict[str, str]:
-    """
-    Record an answer to each prompt, and return the digests of the files.
-    """
+    """Record an answer to each prompt, and return the digests of the files."""
     replies = [json_reply({"old": number}) for number, _ in enumerate(prompts)]
     with (
         _in_turn(replies) as upstream,
@@ -83,9 +79,7 @@ def _record(folder: Path, *prompts: str) -> dict[str, str]:
 
 
 def _is_replaced(folder: Path, before: dict[str, str]) -> bool:
-    """
-    Whether a recording has its name, and no other is being written.
-    """
+    """Whether a recording has its name, and no other is being written."""
     after = _digests(folder)
     return after != before and after.keys() == before.keys()
 

@@ -1,6 +1,4 @@
-"""
-A client that leaves takes nothing with it, and leaves nothing behind.
-"""
+"""A client that leaves takes nothing with it, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -57,9 +55,7 @@ def count_open() -> int:
 
 
 def count_tasks() -> int:
-    """
-    Count what any event loop of this process has still to do.
-    """
+    """Count what any event loop of this process has still to do."""
     found = [each for each in gc.get_objects() if isinstance(each, asyncio.Task)]
     return sum(not task.done() for task in found)
 
@@ -178,9 +174,7 @@ class Finisher:
 
 
 def is_closed(served: socket.socket) -> bool:
-    """
-    Wait until the other side has closed the connection.
-    """
+    """Wait until the other side has closed the connection."""
     try:
         while served.recv(1 << 16):
             pass
@@ -270,9 +264,7 @@ def test_a_server_that_stops_waits_for_no_recording_that_finishes_alone(
 
 
 def test_what_is_not_recorded_is_not_finished(tmp_path: Path) -> None:
-    """
-    Nobody would ever have anything of it.
-    """
+    """Nobody would ever have anything of it."""
     reply = raw_reply(FIRST, ending=ReplyEnding.STALL)
     policy = Policy(mode=RecordMode.PASSTHROUGH, on_disconnect=OnDisconnect.FINISH)
     with FakeUpstream([reply]) as upstream:
@@ -295,9 +287,7 @@ os._exit(7)
 def test_a_command_that_leaves_an_answer_has_it_finished_if_asked(
     choice: str, tmp_path: Path
 ) -> None:
-    """
-    The rest comes long after the command has ended.
-    """
+    """The rest comes long after the command has ended."""
     reply = raw_reply([Write(0, FIRST), Write(1_500 * MS, REST)])
     command = (sys.executable, "-c", ASK_AND_LEAVE)
     options = ("--cassettes", tmp_path, "--on-disconnect", choice)

@@ -1,6 +1,4 @@
-"""
-A client that closes its side behind its request gets the answer all the same.
-"""
+"""A client that closes its side behind its request gets the answer all the same."""
 
 from __future__ import annotations
 
@@ -71,9 +69,7 @@ def test_a_half_closed_client_gets_its_answer(rest: bytes, tmp_path: Path) -> No
 
 @pytest.mark.case(65)
 def test_a_half_closed_client_may_wait_long_for_the_beginning(tmp_path: Path) -> None:
-    """
-    It is told every second to go on waiting; one that had left would say so.
-    """
+    """It is told every second to go on waiting; one that had left would say so."""
     with (
         listen() as upstream,
         streamtape.record(tmp_path, upstream=url_of(upstream)) as recording,
@@ -145,9 +141,7 @@ def test_a_client_that_leaves_behind_the_head_is_gone(tmp_path: Path) -> None:
 
 @pytest.mark.case(56)
 def test_a_client_that_leaves_before_the_head_is_gone_soon(tmp_path: Path) -> None:
-    """
-    It looks like one that waits, until it is told to go on.
-    """
+    """It looks like one that waits, until it is told to go on."""
     reply = stream_reply(text("Hi"), profile=Profile(ttft_ns=3600 * 10**9))
     with (
         FakeUpstream([reply]) as upstream,

@@ -65,9 +65,7 @@ def bodies(count: int) -> list[bytes]:
 
 @contextmanager
 def without_collector() -> Iterator[Callable[[], int]]:
-    """
-    Give what counts the bytes that were taken since and not let go.
-    """
+    """Give what counts the bytes that were taken since and not let go."""
     gc.collect()
     gc.disable()
     tracemalloc.start()

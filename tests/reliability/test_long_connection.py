@@ -1,6 +1,4 @@
-"""
-Many interactions on one connection: the last costs no more than the first.
-"""
+"""Many interactions on one connection: the last costs no more than the first."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-200 streams at once: each client gets its own, and so does each cassette.
-"""
+"""200 streams at once: each client gets its own, and so does each cassette."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ _MS: Final = 1_000_000
 
 
 def reply_to(prompt: str) -> Reply:
-    """
-    A stream of its own for each prompt, which lasts as long as the others'.
-    """
+    """A stream of its own for each prompt, which lasts as long as the others'."""
     profile = Profile(ttft_ns=200 * _MS, gap_ns=20 * _MS, pause_ns=0, seed=len(prompt))
     return stream_reply(said(f"{prompt}: " * 12), profile=profile)
 
@@ -41,9 +37,7 @@ def answer(seen: SeenRequest) -> Reply:
 
 
 def ask_all(base_url: str) -> list[Answer]:
-    """
-    Ask for all streams at the same moment.
-    """
+    """Ask for all streams at the same moment."""
     ready = Barrier(STREAMS)
 
     def ask_one(number: int) -> Answer:

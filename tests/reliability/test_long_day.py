@@ -1,6 +1,4 @@
-"""
-A stream that lasts a day: recorded and replayed on a clock that a test moves.
-"""
+"""A stream that lasts a day: recorded and replayed on a clock that a test moves."""
 
 from __future__ import annotations
 
@@ -52,9 +50,7 @@ main()
 
 
 def day_offsets_ms() -> Iterator[int]:
-    """
-    Give times of events over 24 hours, with a sleep in the middle.
-    """
+    """Give times of events over 24 hours, with a sleep in the middle."""
     dice = random.Random(24)
     at_ms = 320
     while at_ms < 24 * HOUR_MS:

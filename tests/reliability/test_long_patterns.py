@@ -1,6 +1,4 @@
-"""
-A project's own patterns can't hold up the streams of others.
-"""
+"""A project's own patterns can't hold up the streams of others."""
 
 from __future__ import annotations
 

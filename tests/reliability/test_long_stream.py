@@ -52,9 +52,7 @@ pytestmark = pytest.mark.skipif(not IS_TOLD, reason="only Linux tells memory")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """
-    The long stream on disk, and what it took to get there.
-    """
+    """The long stream on disk, and what it took to get there."""
 
     stream: BigStream
     digest: str
@@ -68,9 +66,7 @@ class Recorded:
 
     @property
     def most_bytes(self) -> int:
-        """
-        How much a process may grow: far less than the stream has.
-        """
+        """How much a process may grow: far less than the stream has."""
         return min(MOST_BYTES, self.stream.size // 2)
 
 
@@ -78,9 +74,7 @@ class Recorded:
 def recorded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Recorded:
-    """
-    1 GiB in a million events under ``--long``, else 24 MiB in 7,500.
-    """
+    """1 GiB in a million events under ``--long``, else 24 MiB in 7,500."""
     stream = BigStream(events=7_500, event_bytes=3360)
     if request.config.getoption("--long"):
         stream = BigStream(events=1_000_000, event_bytes=1074)
@@ -164,9 +158,7 @@ def test_a_long_stream_is_checked_in_little_memory(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """
-    What a command printed, and what it took.
-    """
+    """What a command printed, and what it took."""
 
     digest: str
     """The hash of its output."""
@@ -176,9 +168,7 @@ class Told:
 
 
 def tell(path: Path, *command: str) -> Told:
-    """
-    Run a command on a cassette to its end, which must be a good one.
-    """
+    """Run a command on a cassette to its end, which must be a good one."""
     with TemporaryFile() as stderr:
         process = subprocess.Popen(
             [sys.executable, "-c", _TELLING, *command, path],

@@ -171,9 +171,7 @@ class Keeping(RuleBasedStateMachine):
 
     @rule(prompt=PROMPTS)
     def break_one(self, prompt: str) -> None:
-        """
-        One that can't be read any more answers nothing.
-        """
+        """One that can't be read any more answers nothing."""
         if takes := self.model[prompt]:
             path, _ = takes.popitem()
             path.write_bytes(b"<html>")

@@ -1,6 +1,4 @@
-"""
-The splitter of events and the takes, used in any order, against simple models.
-"""
+"""The splitter of events and the takes, used in any order, against simple models."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ BLANK_LINE = re.compile(rb"(\n\r?\n|\r\r|\n\r)\Z")
 
 
 class Splitting(RuleBasedStateMachine):
-    """
-    Two splitters get the same stream, one of them byte by byte.
-    """
+    """Two splitters get the same stream, one of them byte by byte."""
 
     @initialize(longest_bytes=st.sampled_from([2**30, 2**30, 7]))
     def start(self, longest_bytes: int) -> None:
@@ -75,9 +71,7 @@ class Splitting(RuleBasedStateMachine):
 
 
 class Taking(RuleBasedStateMachine):
-    """
-    The model lists, for each key, which takes were given out.
-    """
+    """The model lists, for each key, which takes were given out."""
 
     KEYS = st.sampled_from("aaab")
 

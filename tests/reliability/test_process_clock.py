@@ -1,6 +1,4 @@
-"""
-Clocks that step, and a machine that sleeps: times are those of the streams.
-"""
+"""Clocks that step, and a machine that sleeps: times are those of the streams."""
 
 from __future__ import annotations
 

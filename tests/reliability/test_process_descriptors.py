@@ -1,6 +1,4 @@
-"""
-A server that runs out of file descriptors.
-"""
+"""A server that runs out of file descriptors."""
 
 from __future__ import annotations
 
@@ -52,9 +50,7 @@ def test_more_connections_than_descriptors_are_borne_in_few_words(
 
 
 class ExhaustedDisk(Disk):
-    """
-    A disk on which no file can be opened, for want of descriptors.
-    """
+    """A disk on which no file can be opened, for want of descriptors."""
 
     def create(self, path: Path) -> int:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -109,9 +105,7 @@ def test_a_replay_that_can_open_no_file_says_so_and_answers_when_it_can(
 
 
 def say(connection: HTTPConnection, asked: bytes) -> tuple[int, bytes]:
-    """
-    Return the status and body of the answer to a request on an open connection.
-    """
+    """Return the status and body of the answer to a request on an open connection."""
     connection.request("POST", "/v1/messages", asked)
     response = connection.getresponse()
     return response.status, response.read()

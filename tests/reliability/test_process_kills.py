@@ -70,26 +70,20 @@ WORDS: Final = [
 
 @dataclass(slots=True)
 class Client:
-    """
-    One client of a recorder that will be killed.
-    """
+    """One client of a recorder that will be killed."""
 
     prompt: str
     reads: list[tuple[int, bytes]] = field(default_factory=list)
     """What came, and when it was read."""
 
     def listen(self, connection: socket.socket) -> None:
-        """
-        Read until the connection ends.
-        """
+        """Read until the connection ends."""
         with connection, contextlib.suppress(ConnectionResetError):
             while data := connection.recv(1 << 16):
                 self.reads.append((SystemClock.now_ns(), data))
 
     def events_before(self, at_ns: int) -> list[bytes]:
-        """
-        The events that were whole until a time.
-        """
+        """The events that were whole until a time."""
         seen = b"".join(data for read_ns, data in self.reads if read_ns < at_ns)
         framed = seen.partition(b"\r\n\r\n")[2]
         return EventSplitter().feed(_joined_chunks(framed))
@@ -97,9 +91,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """
-    What a kill has left.
-    """
+    """What a kill has left."""
 
     folder: Path
     clients: list[Client]
@@ -150,9 +142,7 @@ def test_a_killed_recorder_loses_nothing_that_its_clients_had(
 
 
 def kill_midway(upstream: str, folder: Path, delay_s: float) -> Struck:
-    """
-    Kill a recorder so long after its clients have asked.
-    """
+    """Kill a recorder so long after its clients have asked."""
     clients = [Client(f"{folder.name}-{number}") for number in range(STREAMS)]
     with start_recorder(upstream, folder) as recorder:
         threads = [_start(client, recorder) for client in clients]
@@ -166,9 +156,7 @@ def kill_midway(upstream: str, folder: Path, delay_s: float) -> Struck:
 
 
 def check_is_usable(folder: Path, left: dict[str, Cassette]) -> None:
-    """
-    What is there plays, and breaks off where it ends.
-    """
+    """What is there plays, and breaks off where it ends."""
     with streamtape.replay(folder, speed="instant") as replay:
         for prompt, cassette in islice(left.items(), 2):
             answer = ask(replay.base_url, body=body(prompt))
@@ -178,9 +166,7 @@ def check_is_usable(folder: Path, left: dict[str, Cassette]) -> None:
 
 
 def answer(seen: SeenRequest) -> Reply:
-    """
-    Answer each prompt with a stream of its own.
-    """
+    """Answer each prompt with a stream of its own."""
     return reply_to(json.loads(seen.body)["messages"][0]["content"])
 
 
@@ -221,9 +207,7 @@ def _start(client: Client, recorder: Program) -> threading.Thread:
 
 
 def _joined_chunks(framed: bytes) -> bytes:
-    """
-    Take a chunked body, which may stop anywhere, out of its framing.
-    """
+    """Take a chunked body, which may stop anywhere, out of its framing."""
     joined = bytearray()
     at = 0
     while (line_end := framed.find(b"\r\n", at)) >= 0:

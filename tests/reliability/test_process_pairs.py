@@ -1,6 +1,4 @@
-"""
-Two recorders in one folder.
-"""
+"""Two recorders in one folder."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ REPLY = stream_reply(
 def test_two_recorders_of_the_same_requests_keep_all_answers(
     trials: Trials, tmp_path: Path
 ) -> None:
-    """
-    They choose the same names for the same requests at the same time.
-    """
+    """They choose the same names for the same requests at the same time."""
     count = trials.many(quick=12, long=300)
     with (
         FakeUpstream([REPLY]) as upstream,

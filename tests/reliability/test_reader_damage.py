@@ -1,6 +1,4 @@
-"""
-Cassettes that were cut, overwritten or added to: no event of one is ever wrong.
-"""
+"""Cassettes that were cut, overwritten or added to: no event of one is ever wrong."""
 
 from __future__ import annotations
 
@@ -25,25 +23,19 @@ WORDS = ("Grüße", " from", " a", " model", " that", " says", " much", ".")
 
 @pytest.fixture
 def chunks(trials: Trials) -> list[tuple[int, bytes]]:
-    """
-    The body of a cassette of 2 kB, or of 5 kB under ``--long``.
-    """
+    """The body of a cassette of 2 kB, or of 5 kB under ``--long``."""
     return hello(*WORDS * trials.many(quick=1, long=4))
 
 
 @pytest.fixture
 def whole(tmp_path: Path, chunks: list[tuple[int, bytes]]) -> bytes:
-    """
-    The bytes of a finished cassette.
-    """
+    """The bytes of a finished cassette."""
     return write_tape(tmp_path, chunks, name="whole").read_bytes()
 
 
 @pytest.fixture
 def torn(tmp_path: Path, chunks: list[tuple[int, bytes]]) -> bytes:
-    """
-    The same, but for the end.
-    """
+    """The same, but for the end."""
     writer, _ = start_tape(tmp_path, chunks, name="torn")
     assert writer.path is not None
     writer.close()
@@ -51,9 +43,7 @@ def torn(tmp_path: Path, chunks: list[tuple[int, bytes]]) -> bytes:
 
 
 class Comparison:
-    """
-    Reads damaged forms of one file and counts what is wrong about them.
-    """
+    """Reads damaged forms of one file and counts what is wrong about them."""
 
     def __init__(self, folder: Path, data: bytes, trials: Trials) -> None:
         self._path = folder / "damaged.tape"
@@ -64,9 +54,7 @@ class Comparison:
         self.endings: list[Ending | CassetteError] = []
 
     def read(self, damaged: bytes) -> None:
-        """
-        Read the file in another form; a silent end is wrong like another event.
-        """
+        """Read the file in another form; a silent end is wrong like another event."""
         records, ending = self._read(damaged)
         self.endings.append(ending)
         self._trials.ran += 1
@@ -97,9 +85,7 @@ def compare(tmp_path: Path, trials: Trials) -> Callable[[bytes], Comparison]:
 
 
 def flips(data: bytes, *, every_bit: bool) -> Iterator[bytes]:
-    """
-    Give the file with one bit flipped, every one or a different one of each byte.
-    """
+    """Give the file with one bit flipped, every one or a different one of each byte."""
     for place in range(len(data)):
         for bit in range(8) if every_bit else [place % 8]:
             flipped = bytearray(data)
@@ -108,9 +94,7 @@ def flips(data: bytes, *, every_bit: bool) -> Iterator[bytes]:
 
 
 def bounds_of(data: bytes) -> list[int]:
-    """
-    Return where the frames of a file begin, and where the last ends.
-    """
+    """Return where the frames of a file begin, and where the last ends."""
     found = list(FrameReader().feed(data))
     last = found[-1]
     return [*(frame.offset for frame in found), last.offset + 12 + len(last.payload)]
@@ -167,9 +151,7 @@ def test_bytes_zeroed_removed_or_added_never_change_an_event(
     compare: Callable[[bytes], Comparison],
     trials: Trials,
 ) -> None:
-    """
-    64 zeroed and 17 removed at every place; junk of every length behind.
-    """
+    """64 zeroed and 17 removed at every place; junk of every length behind."""
     data: bytes = request.getfixturevalue(sample)
     comparison = compare(data)
     junk = Random(7).randbytes(len(data))
@@ -194,9 +176,7 @@ def test_frames_out_of_place_never_change_an_event(
     compare: Callable[[bytes], Comparison],
     trials: Trials,
 ) -> None:
-    """
-    Each removed, doubled, or moved behind each other one.
-    """
+    """Each removed, doubled, or moved behind each other one."""
     data: bytes = request.getfixturevalue(sample)
     comparison = compare(data)
     bounds = bounds_of(data)
@@ -243,9 +223,7 @@ def test_the_frames_of_another_file_never_change_an_event(
 def test_a_file_that_is_being_recorded_is_never_damaged(
     tmp_path: Path, trials: Trials
 ) -> None:
-    """
-    Whenever it is read, what is there is given, and it is torn.
-    """
+    """Whenever it is read, what is there is given, and it is torn."""
     writer, recording = start_tape(tmp_path, hello("one"))
     assert writer.path is not None
     path = writer.path

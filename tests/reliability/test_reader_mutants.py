@@ -1,6 +1,4 @@
-"""
-Mutants of cassettes and streams, made by chance; ``make fuzz`` looks for them.
-"""
+"""Mutants of cassettes and streams, made by chance; ``make fuzz`` looks for them."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ _MOST_BYTES = 50 * 1024 * 1024
 
 
 def mutate(raw: bytes, random: Random) -> bytes:
-    """
-    Change a few bytes, put some in or take some out.
-    """
+    """Change a few bytes, put some in or take some out."""
     mutant = bytearray(raw)
     for _ in range(random.choice((1, 1, 2, 5))):
         at = random.randrange(len(mutant) + 1)
@@ -48,9 +44,7 @@ def check(tmp_path: Path) -> Iterator[ReaderCheck]:
 def test_no_damage_gives_a_wrong_event_or_another_error(
     check: ReaderCheck, trials: Trials
 ) -> None:
-    """
-    One to three changes of bits, bytes and ranges in cassettes of every kind.
-    """
+    """One to three changes of bits, bytes and ranges in cassettes of every kind."""
     random = Random(1)
     for _ in range(trials.many(quick=2_500, long=100_000)):
         steps = random.randbytes(1 + STEP_BYTES * random.randrange(1, 4))
@@ -65,9 +59,7 @@ def test_no_damage_gives_a_wrong_event_or_another_error(
 def test_nothing_that_a_forger_writes_gives_another_error(
     check: ReaderCheck, trials: Trials
 ) -> None:
-    """
-    Its checksums are right, and what it holds may be anything.
-    """
+    """Its checksums are right, and what it holds may be anything."""
     random = Random(2)
     files = cassettes()
     for _ in range(trials.many(quick=700, long=100_000)):
@@ -106,9 +98,7 @@ def test_no_stream_loses_a_byte_or_depends_on_its_chunks(trials: Trials) -> None
 
 
 def test_the_seeds_are_read(tmp_path: Path) -> None:
-    """
-    Else nothing would be mutated but errors.
-    """
+    """Else nothing would be mutated but errors."""
     check = ReaderCheck(tmp_path, cassettes())
 
     assert sum(len(check.read(data).records) > 2 for data in cassettes()) >= 10
@@ -116,9 +106,7 @@ def test_the_seeds_are_read(tmp_path: Path) -> None:
 
 
 def test_a_check_fails_where_a_reader_is_wrong(check: ReaderCheck) -> None:
-    """
-    Here a sound cassette is taken for the damaged form of another.
-    """
+    """Here a sound cassette is taken for the damaged form of another."""
     one, other, *_ = cassettes()
 
     with pytest.raises(AssertionError, match="as if it were whole"):

@@ -1,6 +1,4 @@
-"""
-What a client gets of a cassette that was damaged, before its replay or during it.
-"""
+"""What a client gets of a cassette that was damaged, before its replay or during it."""
 
 from __future__ import annotations
 
@@ -35,9 +33,7 @@ WORDS = ("Grüße", " from", " a", " model")
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
-    """
-    A cassette of 2 kB in a folder of its own.
-    """
+    """A cassette of 2 kB in a folder of its own."""
     folder = tmp_path / "library"
     return write_tape(folder, hello(*WORDS), request=ASKED)
 
@@ -204,9 +200,7 @@ def long_tape(tmp_path: Path, long_bytes: bytes) -> Path:
 
 @contextmanager
 def half_read(tape: Path) -> Iterator[tuple[socket.socket, bytes, str]]:
-    """
-    Begin to read an answer, whose rest waits for what is done to the file.
-    """
+    """Begin to read an answer, whose rest waits for what is done to the file."""
     with (
         streamtape.replay(tape.parent, speed="instant") as replay,
         socket.socket() as connection,
@@ -259,9 +253,7 @@ def test_a_cassette_unlinked_during_its_replay_is_played_to_its_end(
 def test_a_cassette_replaced_during_its_replay_is_played_to_its_end(
     long_tape: Path, tmp_path: Path
 ) -> None:
-    """
-    And the new one answers the next request.
-    """
+    """And the new one answers the next request."""
     whole = whole_body(long_tape)
     new = write_tape(tmp_path / "new", hello("new"), request=ASKED)
 
@@ -279,9 +271,7 @@ def test_a_cassette_replaced_during_its_replay_is_played_to_its_end(
 def test_damage_met_in_mid_stream_is_an_error_event_and_a_break(
     long_tape: Path, fails: str
 ) -> None:
-    """
-    What came before it stays sent; the end is never a clean one.
-    """
+    """What came before it stays sent; the end is never a clean one."""
     whole = whole_body(long_tape)
     break_file: Callable[[Path], None] = damage if fails == "damage" else fail_disk
     if fails == "disk" and not Path("/proc/self/mem").exists():
@@ -309,9 +299,7 @@ def damage(tape: Path) -> None:
 
 
 def fail_disk(tape: Path) -> None:
-    """
-    Put a file that can't be read in the place of the open one.
-    """
+    """Put a file that can't be read in the place of the open one."""
     unreadable = os.open("/proc/self/mem", os.O_RDONLY)
     for link in Path("/proc/self/fd").iterdir():
         if link.is_symlink() and link.readlink() == tape:

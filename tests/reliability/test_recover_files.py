@@ -50,9 +50,7 @@ def recover(data: bytes, folder: Path, number: int) -> tuple[Recovered, Path] | 
 
 
 def judge(trials: Trials, found: tuple[Recovered, Path], whole: list[Part]) -> None:
-    """
-    Count what a recovered cassette has that it shouldn't, and the reverse.
-    """
+    """Count what a recovered cassette has that it shouldn't, and the reverse."""
     recovered, place = found
     trials.ran += 1
     cassette = read_cassette(place)
@@ -155,9 +153,7 @@ def test_a_disk_that_fails_leaves_no_half_of_a_file(
 
 
 class _FalseDisk(Disk):
-    """
-    What is written becomes another sound cassette.
-    """
+    """What is written becomes another sound cassette."""
 
     def __init__(self, other: bytes) -> None:
         self._other = other

@@ -1,6 +1,4 @@
-"""
-The soak in a few seconds, and that it would find what it looks for.
-"""
+"""The soak in a few seconds, and that it would find what it looks for."""
 
 from __future__ import annotations
 
@@ -106,9 +104,7 @@ def test_what_is_wrong_in_a_replay_is_found(
 def test_a_kill_may_cost_only_events_that_had_just_come(
     safe_length: int, kept: int, is_lost: bool
 ) -> None:
-    """
-    Each event has 9 bytes.
-    """
+    """Each event has 9 bytes."""
     again = replace(BROKEN, length=kept)
 
     lost, wrong = judge_replay(BROKEN, again, REPLY, safe_length=safe_length)

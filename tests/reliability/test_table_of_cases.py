@@ -1,6 +1,4 @@
-"""
-The table of docs/reliability.md can't drift from the tests.
-"""
+"""The table of docs/reliability.md can't drift from the tests."""
 
 from __future__ import annotations
 

@@ -76,9 +76,7 @@ def _add(index: int, delta: dict[str, Any]) -> bytes:
 
 
 def write_evil(folder: Path) -> Path:
-    """
-    Make a cassette that has such text in all places where a text can be.
-    """
+    """Make a cassette that has such text in all places where a text can be."""
     said = json.dumps(EVIL)
     asked = {
         "model": EVIL,
@@ -173,9 +171,7 @@ def run_in_terminal(*commands: Sequence[str | Path]) -> list[tuple[int, str]]:
 
 
 def find_unsafe(written: str) -> set[str]:
-    """
-    Return what of an output does more than to be read.
-    """
+    """Return what of an output does more than to be read."""
     plain = STYLE.sub("", written).replace("\r\n", "\n")
     if "\x1b[?25l" in plain:
         plain = PROGRESS.sub("", plain)

@@ -38,9 +38,7 @@ RESPONSES: Final[dict[str, dict[str, Any]]] = {
 
 
 def write_crafted(folder: Path, **response: Any) -> None:
-    """
-    Make a cassette that verifies, and answers ``POST /``.
-    """
+    """Make a cassette that verifies, and answers ``POST /``."""
     raw = craft(
         (Kind.HEADER, HEADER),
         (Kind.REQUEST, REQUEST_FIELDS),

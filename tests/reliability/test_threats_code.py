@@ -37,9 +37,7 @@ ALLOWED: Final = frozenset({"importlib.metadata", "importlib.resources"})
 
 
 def find_execution(source: str) -> Iterator[str]:
-    """
-    Give what in some Python code could execute data.
-    """
+    """Give what in some Python code could execute data."""
     for node in ast.walk(ast.parse(source)):
         names: list[str] = []
         match node:

@@ -1,6 +1,4 @@
-"""
-What the program says: no secret, and no line that a request made up.
-"""
+"""What the program says: no secret, and no line that a request made up."""
 
 from __future__ import annotations
 
@@ -49,9 +47,7 @@ REPLY: Final = stream_reply(text("Hello."), profile=INSTANT)
 
 @pytest.fixture
 def own_log() -> Iterator[None]:
-    """
-    Give the log back as it was.
-    """
+    """Give the log back as it was."""
     ours = logging.getLogger("streamtape")
     handlers, level, propagates = [*ours.handlers], ours.level, ours.propagate
     yield
@@ -61,9 +57,7 @@ def own_log() -> Iterator[None]:
 
 
 def answer(seen: SeenRequest) -> Reply:
-    """
-    Answer in a way that the path asks for, with a key in it where that can be.
-    """
+    """Answer in a way that the path asks for, with a key in it where that can be."""
     match seen.path:
         case "/v1/refused":
             told = {
@@ -98,9 +92,7 @@ def told_by(*arguments: str | Path) -> Iterator[tuple[Program, list[str]]]:
 
 
 def ask_with_keys(base_url: str) -> list[str]:
-    """
-    Send keys in every place; returns the answers.
-    """
+    """Send keys in every place; returns the answers."""
     answers = []
     body = json.dumps({"model": KEY, "messages": [{"role": "user", "content": KEY}]})
     sized = f"Content-Length: {len(body)}"
@@ -212,9 +204,7 @@ def test_an_upstream_that_cant_be_used_is_told_of_without_keys(
 
 
 def moves_or_hides(said: str) -> set[str]:
-    """
-    Return the characters that a terminal would not show.
-    """
+    """Return the characters that a terminal would not show."""
     return {
         char
         for char in said

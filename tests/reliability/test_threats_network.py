@@ -1,6 +1,4 @@
-"""
-The loopback interface and no other, or a token.
-"""
+"""The loopback interface and no other, or a token."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ REPLY: Final = stream_reply(text("Hello."), profile=INSTANT)
 
 
 def find_address() -> str | None:
-    """
-    Return an address of this machine that others can reach, or None.
-    """
+    """Return an address of this machine that others can reach, or None."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
             # That sends nothing: it only looks for the way there.
@@ -270,9 +266,7 @@ def test_what_is_listened_on_anyway_is_nothing_more(address: str) -> None:
 
 
 def test_a_further_loopback_address_is_refused(tmp_path: Path) -> None:
-    """
-    Nobody would be let in there: no request may name it as this host.
-    """
+    """Nobody would be let in there: no request may name it as this host."""
     config = Config(cassettes=tmp_path, listen="127.0.0.2")
 
     with pytest.raises(UsageError, match=r"listen 127\.0\.0\.2: of the loopback"):

@@ -1,6 +1,4 @@
-"""
-Who may use a proxy of this machine: programs on it, and pages of its own.
-"""
+"""Who may use a proxy of this machine: programs on it, and pages of its own."""
 
 from __future__ import annotations
 
@@ -66,9 +64,7 @@ LINES: Final = (
 
 @contextmanager
 def both_servers(folder: Path) -> Iterator[tuple[FakeUpstream, list[str]]]:
-    """
-    Run a recorder and a replay; gives their upstream and their base URLs.
-    """
+    """Run a recorder and a replay; gives their upstream and their base URLs."""
     with ExitStack() as stack:
         upstream = stack.enter_context(FakeUpstream(lambda _: REPLY))
         recorder = streamtape.record(folder, upstream=upstream.url)
@@ -84,9 +80,7 @@ def send(base_url: str, line: str, *headers: str) -> Answer:
 
 
 def is_refused(answer: Answer, line: str) -> bool:
-    """
-    Whether an answer says no, and lets no page read it.
-    """
+    """Whether an answer says no, and lets no page read it."""
     names = [name.lower() for name, _ in answer.headers]
     if any(name.startswith("access-control-") for name in names):
         return False

@@ -28,9 +28,7 @@ REPLY: Final = stream_reply(text("Hello."), profile=INSTANT)
 
 @pytest.fixture
 def canary() -> Iterator[socket.socket]:
-    """
-    A server that nobody may find.
-    """
+    """A server that nobody may find."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
         yield server

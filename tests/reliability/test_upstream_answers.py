@@ -1,6 +1,4 @@
-"""
-Odd answers of an upstream: each has an end that is true, and the same in replay.
-"""
+"""Odd answers of an upstream: each has an end that is true, and the same in replay."""
 
 from __future__ import annotations
 
@@ -419,9 +417,7 @@ def test_an_answer_that_comes_before_the_body_was_taken_is_passed_on(
 def test_an_early_answer_that_a_reset_may_have_cut_off_is_not_taken_for_whole(
     tmp_path: Path,
 ) -> None:
-    """
-    Its body would have ended with the connection.
-    """
+    """Its body would have ended with the connection."""
     said = EARLY.replace(b"Content-Length: 2\r\n", b"")
     with (
         listen() as upstream,

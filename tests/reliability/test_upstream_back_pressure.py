@@ -1,6 +1,4 @@
-"""
-A slow client holds the upstream up, and a long stream fills no memory.
-"""
+"""A slow client holds the upstream up, and a long stream fills no memory."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="tells memory by
 
 
 def resident_bytes(program: Program, *, at_most: bool = False) -> int:
-    """
-    Return how much memory a process has now, or ever had at most.
-    """
+    """Return how much memory a process has now, or ever had at most."""
     name = "VmHWM:" if at_most else "VmRSS:"
     status = Path(f"/proc/{program.pid}/status").read_text()
     (line,) = (one for one in status.splitlines() if one.startswith(name))
@@ -49,9 +45,7 @@ def resident_bytes(program: Program, *, at_most: bool = False) -> int:
 
 
 class SlowClient:
-    """
-    A client whose system takes little, and that reads when it is told to.
-    """
+    """A client whose system takes little, and that reads when it is told to."""
 
     def __init__(self, base_url: str) -> None:
         self.socket = socket.socket()
@@ -69,16 +63,12 @@ class SlowClient:
 
     @property
     def has_all(self) -> bool:
-        """
-        Whether the whole body came, in its chunks.
-        """
+        """Whether the whole body came, in its chunks."""
         return self.received > BODY_BYTES
 
 
 class Sender(threading.Thread):
-    """
-    The upstream's side of one answer, sent as fast as it is taken.
-    """
+    """The upstream's side of one answer, sent as fast as it is taken."""
 
     def __init__(self, upstream: socket.socket, head: bytes, body: bytes) -> None:
         super().__init__(daemon=True)
@@ -97,18 +87,14 @@ class Sender(threading.Thread):
                 self.moved.set()
 
     def wait_until_stuck(self) -> None:
-        """
-        Return when nothing was taken for a while; fails if everything was.
-        """
+        """Return when nothing was taken for a while; fails if everything was."""
         while self.moved.wait(0.5):
             self.moved.clear()
         assert 0 < self.sent < self.total
 
 
 def warm_up(program: Program, upstream: socket.socket | None) -> None:
-    """
-    Have one small answer go through, so that what is needed for any is there.
-    """
+    """Have one small answer go through, so that what is needed for any is there."""
     base_url = program.base_url
     with connect(base_url) as client:
         client.sendall(raw_request(base_url, "GET /v1/warm HTTP/1.1"))
@@ -124,9 +110,7 @@ def warm_up(program: Program, upstream: socket.socket | None) -> None:
 def record_slowly(
     folder: Path, head: bytes, body: bytes, look: Callable[[Sender], None]
 ) -> int:
-    """
-    Record with a client that reads nothing at first; returns the growth in bytes.
-    """
+    """Record with a client that reads nothing at first; returns the growth in bytes."""
     with (
         listen() as upstream,
         start_recorder(url_of(upstream), folder) as recorder,
@@ -179,9 +163,7 @@ def test_64_mib_to_a_slow_client_cost_little_memory(
 
 @pytest.mark.case(52)
 def test_a_compression_bomb_costs_little_memory(tmp_path: Path) -> None:
-    """
-    It comes in one read, and is a thousand times as long when it is decoded.
-    """
+    """It comes in one read, and is a thousand times as long when it is decoded."""
     body = gzip.compress(EVENT * COUNT, compresslevel=9)
     assert len(body) < 256 * 1024
     head = CHUNKED_HEAD.replace(b"Transfer", b"Content-Encoding: gzip\r\nTransfer")

@@ -127,9 +127,7 @@ def test_a_bad_chunk_ends_the_answer_behind_the_good_ones(
 
 @pytest.mark.case(41)
 def test_a_bad_chunk_behind_a_pause_ends_the_answer(tmp_path: Path) -> None:
-    """
-    The client reads nothing until the upstream is held up, and then everything.
-    """
+    """The client reads nothing until the upstream is held up, and then everything."""
     sent = 0
 
     def send(served: socket.socket, client: socket.socket) -> bytes:

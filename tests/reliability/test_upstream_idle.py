@@ -1,6 +1,4 @@
-"""
-Every request gets its own answer, whatever an upstream says between two of them.
-"""
+"""Every request gets its own answer, whatever an upstream says between two of them."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ STRAY: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
 def ask_through(
     recording: RunningServer, method: str, served: socket.socket, body: bytes
 ) -> bytes:
-    """
-    Ask over a connection that the upstream has accepted, which answers the body.
-    """
+    """Ask over a connection that the upstream has accepted, which answers the body."""
     with connect(recording.base_url) as client:
         client.sendall(
             raw_request(

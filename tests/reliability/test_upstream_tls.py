@@ -1,6 +1,4 @@
-"""
-An upstream behind TLS works, and one that can't show who it is gets no request.
-"""
+"""An upstream behind TLS works, and one that can't show who it is gets no request."""
 
 from __future__ import annotations
 
@@ -56,9 +54,7 @@ def server_tls(
 def record_through(
     url: str, authority: trustme.CA, folder: Path, body: bytes = b'{"stream": true}'
 ) -> tuple[Answer, str]:
-    """
-    Ask a recorder that trusts an authority; returns what the recorder said, too.
-    """
+    """Ask a recorder that trusts an authority; returns what the recorder said, too."""
     trusted = folder / "authority.pem"
     authority.cert_pem.write_to_path(trusted)
     where = ("--upstream", url, "--cassettes", folder / "cassettes")
@@ -99,9 +95,7 @@ def test_an_upstream_of_an_own_authority_is_recorded(
 def test_an_early_answer_is_passed_on_although_the_body_was_not_read(
     authority: trustme.CA, tmp_path: Path
 ) -> None:
-    """
-    What was not read makes the end of the connection a reset.
-    """
+    """What was not read makes the end of the connection a reset."""
     said = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}"
 
     def answer_early() -> None:
@@ -156,9 +150,7 @@ def test_a_certificate_that_is_not_valid_ends_it(
 def test_an_issuer_whom_nobody_knows_ends_it(
     authority: trustme.CA, tmp_path: Path
 ) -> None:
-    """
-    As it does by default: nothing was set that makes this recorder trust anybody.
-    """
+    """As it does by default: nothing was set that makes this recorder trust anybody."""
     with (
         FakeUpstream(profile=INSTANT, tls=server_tls(authority)) as upstream,
         streamtape.record(tmp_path, upstream=upstream.url) as recording,

@@ -1,6 +1,4 @@
-"""
-Order and logic of waiting; how exact it is, is measured by the benchmark.
-"""
+"""Order and logic of waiting; how exact it is, is measured by the benchmark."""
 
 from __future__ import annotations
 
@@ -35,9 +33,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def test_timers_run_in_the_order_of_their_due_times(
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    """
-    None runs before its time, by the loop's own clock.
-    """
+    """None runs before its time, by the loop's own clock."""
     ran: list[tuple[float, float]] = []
     start = loop.time()
     # Whole milliseconds, fractions of one, and times that are equal.
@@ -103,9 +99,7 @@ async def test_the_system_clock_never_calls_back_at_once() -> None:
 
 
 async def turn() -> None:
-    """
-    Let every task that can go on do so.
-    """
+    """Let every task that can go on do so."""
     for _ in range(3):
         await asyncio.sleep(0)
 

@@ -1,6 +1,4 @@
-"""
-A replay needs no network, and uses none.
-"""
+"""A replay needs no network, and uses none."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-A relay whose tape or client is broken by a defect of our own.
-"""
+"""A relay whose tape or client is broken by a defect of our own."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ SAID = (
 
 
 class Defect(Recording):
-    """
-    A recording that can't take a chunk, or can't be ended.
-    """
+    """A recording that can't take a chunk, or can't be ended."""
 
     def __init__(self, *, takes: bool) -> None:
         request = Request(method="POST", target="/v1/messages")

@@ -1,6 +1,4 @@
-"""
-In one turn of the loop all clients are served before anything is recorded.
-"""
+"""In one turn of the loop all clients are served before anything is recorded."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from streamtape.server.record import Batch
 
 
 class Told:
-    """
-    A stream that notes what it is given, in a list that all streams share.
-    """
+    """A stream that notes what it is given, in a list that all streams share."""
 
     def __init__(self, name: str, notes: list[str]) -> None:
         self._name = name
@@ -31,9 +27,7 @@ class Told:
 
 
 class Broken(Told):
-    """
-    A stream that can't send, or can't record.
-    """
+    """A stream that can't send, or can't record."""
 
     def __init__(self, notes: list[str], *, sends: bool) -> None:
         super().__init__("broken", notes)

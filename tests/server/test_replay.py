@@ -1,6 +1,4 @@
-"""
-A player on a clock that stands still until it is moved: due times by equality.
-"""
+"""A player on a clock that stands still until it is moved: due times by equality."""
 
 from __future__ import annotations
 
@@ -123,9 +121,7 @@ async def test_due_times_count_from_the_start_of_the_replay() -> None:
 
 
 async def test_late_parts_go_out_together_and_at_once() -> None:
-    """
-    The replay began half a second before it could be played.
-    """
+    """The replay began half a second before it could be played."""
     clock = FakeClock(500 * MS)
     client = Client(clock)
 
@@ -135,9 +131,7 @@ async def test_late_parts_go_out_together_and_at_once() -> None:
 
 
 async def test_a_slow_client_is_waited_for_and_then_gets_what_is_late() -> None:
-    """
-    The others are late by what it took and no more: nothing adds up.
-    """
+    """The others are late by what it took and no more: nothing adds up."""
     clock = FakeClock()
     client = Client(clock, room=2, pause_ns=50 * MS)
     parts = [Part(number * 20 * MS, b"%d" % number) for number in range(8)]
@@ -207,9 +201,7 @@ def unreadable(parts: Iterable[Part]) -> Iterator[Part]:
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 async def test_whatever_reading_raises_ends_the_replay(count: int) -> None:
-    """
-    A timer that raises has nobody to tell; the client would wait for ever.
-    """
+    """A timer that raises has nobody to tell; the client would wait for ever."""
     clock = FakeClock()
     client = Client(clock)
 
@@ -220,9 +212,7 @@ async def test_whatever_reading_raises_ends_the_replay(count: int) -> None:
 
 
 class Broken(Client):
-    """
-    A client that can't be written to from a time on.
-    """
+    """A client that can't be written to from a time on."""
 
     def write(self, data: bytes) -> None:
         if self.transcript:
@@ -241,9 +231,7 @@ async def test_whatever_writing_raises_ends_the_replay() -> None:
 
 
 async def test_a_client_that_leaves_stops_the_clock() -> None:
-    """
-    Nothing is written, and no timer is left, behind a cancelled replay.
-    """
+    """Nothing is written, and no timer is left, behind a cancelled replay."""
     clock = FakeClock()
     client = Client(clock)
     player = Player(

@@ -1,6 +1,4 @@
-"""
-An outlet on a connection whose client reads nothing.
-"""
+"""An outlet on a connection whose client reads nothing."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ BODY_BYTES = 64 * MIB
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems can't tell")
 async def test_a_reset_waits_for_no_client_that_takes_nothing() -> None:
-    """
-    The client is there, and would hold the answer up for ever.
-    """
+    """The client is there, and would hold the answer up for ever."""
     ended: asyncio.Queue[None] = asyncio.Queue()
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -56,9 +52,7 @@ def count_until_reset(client: socket.socket) -> int:
 
 
 async def test_a_body_that_is_too_long_to_change_passes_as_it_is() -> None:
-    """
-    What was held until then is changed; nothing is held from there on.
-    """
+    """What was held until then is changed; nothing is held from there on."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         response = head(200, "OK", ())

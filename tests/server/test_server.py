@@ -1,6 +1,4 @@
-"""
-The order of a server's start.
-"""
+"""The order of a server's start."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Which of several places a setting comes from, and what is refused.
-"""
+"""Which of several places a setting comes from, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Which files are found, and what is said of those that can't be read.
-"""
+"""Which files are found, and what is said of those that can't be read."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ OTHERS = "[tool.ruff]\nline-length = 88\n"
 
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
-    """
-    A folder with a repository's mark, so that nothing above it is looked at.
-    """
+    """A folder with a repository's mark, so that nothing above it is looked at."""
     (tmp_path / ".git").mkdir()
     return tmp_path.resolve()
 

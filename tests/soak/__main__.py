@@ -1,6 +1,4 @@
-"""
-Soak the program: mixed load with random faults, every body compared.
-"""
+"""Soak the program: mixed load with random faults, every body compared."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ _MOST_SHOWN = 20
 
 
 def main() -> int:
-    """
-    Soak and say in a line what came of it; the status is 1 if anything differed.
-    """
+    """Soak and say in a line what came of it; the status is 1 if anything differed."""
     parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
     default_s = float(os.environ.get("SOAK_S") or 600)
     parser.add_argument("--seconds", type=float, default=default_s)

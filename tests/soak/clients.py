@@ -1,6 +1,4 @@
-"""
-The clients of a soak: each asks for a number, and compares what it hears.
-"""
+"""The clients of a soak: each asks for a number, and compares what it hears."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ _JUNK: Final = (
 
 
 class Manner(StrEnum):
-    """
-    What a client does with an answer.
-    """
+    """What a client does with an answer."""
 
     READ = "read"
     DAWDLE = "dawdle"
@@ -49,9 +45,7 @@ class Manner(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """
-    What came of one answer; its bytes were compared and are not kept.
-    """
+    """What came of one answer; its bytes were compared and are not kept."""
 
     number: int
     status: int = 0
@@ -73,9 +67,7 @@ class Heard:
     """Of the recorder that was asked: how often it had been killed before."""
 
     def length_at(self, time_ns: int) -> int:
-        """
-        Return how much of the body had come by a time.
-        """
+        """Return how much of the body had come by a time."""
         return max((at for at_ns, at in self.arrivals if at_ns <= time_ns), default=0)
 
     def since(self, time_ns: int) -> Heard:
@@ -154,9 +146,7 @@ def hear(
 
 
 def send_junk(base_url: str, dice: Random) -> None:
-    """
-    Send what is no request, and read what comes, if anything, before going.
-    """
+    """Send what is no request, and read what comes, if anything, before going."""
     with connect(base_url) as connection:
         connection.sendall(dice.choice([*_JUNK, dice.randbytes(200)]))
         if dice.random() < 0.5:

@@ -1,6 +1,4 @@
-"""
-What a client must have heard, of the recorder and of a replay.
-"""
+"""What a client must have heard, of the recorder and of a replay."""
 
 from __future__ import annotations
 
@@ -93,9 +91,7 @@ def _looks_whole(reply: Reply) -> bool:
 
 
 def _kept_length(safe_length: int, reply: Reply) -> int:
-    """
-    Return how much of that must have been on the disk at a kill: whole events.
-    """
+    """Return how much of that must have been on the disk at a kill: whole events."""
     head = Response(status=reply.status, reason="", headers=reply.headers, offset_ns=0)
     if not head.is_event_stream:
         # Such a body is held back as long as a key could be in it.

@@ -1,6 +1,4 @@
-"""
-The proxies of a soak: real processes, one of which is killed now and then.
-"""
+"""The proxies of a soak: real processes, one of which is killed now and then."""
 
 from __future__ import annotations
 
@@ -62,9 +60,7 @@ class Watched:
 
     @property
     def more_descriptors(self) -> int:
-        """
-        How many more are open than when it was idle; 0 where nobody tells.
-        """
+        """How many more are open than when it was idle; 0 where nobody tells."""
         if not IS_TOLD:
             return 0
         return count_descriptors(self.program.pid) - self._idle_descriptors
@@ -98,16 +94,12 @@ class KilledRecorder:
         self.current.__exit__(exc_type, exc, traceback)
 
     def find(self) -> tuple[str, int]:
-        """
-        Return its address, and how often it had been killed when it got that.
-        """
+        """Return its address, and how often it had been killed when it got that."""
         with self._lock:
             return self.current.base_url, len(self.kills_ns)
 
     def kill(self) -> None:
-        """
-        Kill it in the middle of whatever it does, and start another.
-        """
+        """Kill it in the middle of whatever it does, and start another."""
         self.note_growth()
         with self._lock:
             self.kills_ns.append(SystemClock.now_ns())
@@ -116,15 +108,11 @@ class KilledRecorder:
             self.current = self._start()
 
     def note_growth(self) -> None:
-        """
-        Remember how much memory it has had so far.
-        """
+        """Remember how much memory it has had so far."""
         self.growth_bytes = max(self.growth_bytes, self.current.growth_bytes)
 
     def stop(self) -> int:
-        """
-        Ask it to end in good order; returns its exit status.
-        """
+        """Ask it to end in good order; returns its exit status."""
         self.note_growth()
         return self.current.program.stop().status
 
@@ -133,8 +121,6 @@ class KilledRecorder:
 
 
 def start_replay(folder: Path) -> Watched:
-    """
-    Start a replay of a folder, without waits.
-    """
+    """Start a replay of a folder, without waits."""
     where = ("--cassettes", folder, "--port", "0")
     return Watched("replay", *where, "--speed", "instant")

@@ -33,9 +33,7 @@ _ENDINGS: Final = (
 
 
 def ask_for(number: int) -> bytes:
-    """
-    Return the body of the request that gets the reply of a number.
-    """
+    """Return the body of the request that gets the reply of a number."""
     asked = {
         "model": "claude-x",
         "stream": True,
@@ -45,16 +43,12 @@ def ask_for(number: int) -> bytes:
 
 
 def number_in(body: bytes) -> int:
-    """
-    Return the number that a request asks for.
-    """
+    """Return the number that a request asks for."""
     return int(json.loads(body)["messages"][0]["content"].removeprefix("Number "))
 
 
 def make_reply(seed: int, number: int) -> Reply:
-    """
-    Return the reply of a number: its bytes, their times, and how it ends.
-    """
+    """Return the reply of a number: its bytes, their times, and how it ends."""
     dice = Random(f"{seed}/{number}")
     kind = dice.random()
     if kind < 0.08:
@@ -97,9 +91,7 @@ def _words(dice: Random, count: int) -> list[str]:
 
 
 def _writes(dice: Random, pieces: list[bytes]) -> Iterator[Write]:
-    """
-    Lay pieces out over time, each in a write or cut anywhere.
-    """
+    """Lay pieces out over time, each in a write or cut anywhere."""
     match dice.randrange(3):
         case 0:
             pieces = [b"".join(pieces)]

@@ -47,9 +47,7 @@ Progress = Callable[[str], None]
 
 @dataclass(slots=True, kw_only=True)
 class Soak:
-    """
-    What a soak has done so far, and every difference that it found.
-    """
+    """What a soak has done so far, and every difference that it found."""
 
     seed: int
     heard: list[Heard] = field(default_factory=list)
@@ -67,9 +65,7 @@ class Soak:
 
     @property
     def is_clean(self) -> bool:
-        """
-        Whether nothing was lost or wrong.
-        """
+        """Whether nothing was lost or wrong."""
         return not (self.lost or self.wrong)
 
     def safe_length(self, heard: Heard) -> int | None:
@@ -86,15 +82,11 @@ class Soak:
 
     @property
     def answers(self) -> int:
-        """
-        How many answers were compared.
-        """
+        """How many answers were compared."""
         return len(self.heard) + self.replayed
 
     def __str__(self) -> str:
-        """
-        Say all of it in a line.
-        """
+        """Say all of it in a line."""
         return (
             f"seed {self.seed}: {self.answers:,} answers, {len(self.heard):,} recorded "
             f"and {self.replayed:,} replayed, {self.junk:,} times junk, "
@@ -141,9 +133,7 @@ def run_soak(
 
 
 class _Load:
-    """
-    The clients of both proxies, and who kills one of them.
-    """
+    """The clients of both proxies, and who kills one of them."""
 
     def __init__(self, soak: Soak, recorder: KilledRecorder, replay: Watched) -> None:
         self._soak = soak
@@ -153,9 +143,7 @@ class _Load:
         self._is_over = threading.Event()
 
     def run(self, seconds: float, kill_every_s: float, progress: Progress) -> None:
-        """
-        Keep all of them at it for some time.
-        """
+        """Keep all of them at it for some time."""
         dice = Random(f"{self._soak.seed}/load")
         tasks: list[Callable[[Random], None]] = [
             *[self._record_next] * _RECORDING_CLIENTS,
@@ -175,9 +163,7 @@ class _Load:
                 self._is_over.set()
 
     def settle(self) -> None:
-        """
-        Wait until the recorder has let go of all clients that have gone.
-        """
+        """Wait until the recorder has let go of all clients that have gone."""
         recorder = self._recorder.current
         with suppress(TimeoutError):
             wait_until(

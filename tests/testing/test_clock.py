@@ -15,9 +15,7 @@ def test_the_clock_stands_still_until_it_is_moved() -> None:
 
 
 def test_calls_run_in_due_order_and_see_their_due_time() -> None:
-    """
-    Ties run in the order in which they were scheduled.
-    """
+    """Ties run in the order in which they were scheduled."""
     clock = FakeClock()
     ran: list[tuple[str, int]] = []
 

@@ -69,9 +69,7 @@ def test_pauses_lengthen_some_gaps() -> None:
 
 
 def test_one_event_is_split_inside_a_character() -> None:
-    """
-    Exactly one write ends where what came so far isn't UTF-8.
-    """
+    """Exactly one write ends where what came so far isn't UTF-8."""
     broken = 0
     so_far = b""
     for write in TYPICAL.writes(EVENTS):
@@ -83,9 +81,7 @@ def test_one_event_is_split_inside_a_character() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_first_event_is_never_split(seed: int) -> None:
-    """
-    The time to the first token is that of a whole event.
-    """
+    """The time to the first token is that of a whole event."""
     events = ["data: Ü\n\n".encode(), b"data: x\n\n"]
 
     assert Profile(seed=seed).writes(events)[0].raw.startswith(events[0])

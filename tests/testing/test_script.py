@@ -229,9 +229,7 @@ def test_without_streaming_these_errors_are_a_status(
 def test_a_broken_connection_reaches_the_client_as_such(
     client: anthropic.Anthropic, name: str
 ) -> None:
-    """
-    The SDK passes on what its HTTP library raises.
-    """
+    """The SDK passes on what its HTTP library raises."""
     with pytest.raises(Exception, match=r"peer closed|reset by peer"):
         streamed(client, f"[{name}]")
 
@@ -262,9 +260,7 @@ def test_a_key_is_asked_for_only_by_name(upstream: FakeUpstream) -> None:
 
 
 def test_a_tool_loop_takes_three_turns(client: anthropic.Anthropic) -> None:
-    """
-    The calls fit the tool's schema; the last turn tells what the tool said.
-    """
+    """The calls fit the tool's schema; the last turn tells what the tool said."""
     messages: list[Any] = [{"role": "user", "content": "[tool-loop] Fix the bug"}]
     said, called = [], []
     for turn in range(3):
@@ -299,9 +295,7 @@ def test_the_sdks_tool_runner_gets_to_the_end(
 
     @beta_tool
     def read_file(path: str) -> str:
-        """
-        Read a file.
-        """
+        """Read a file."""
         paths.append(path)
         return f"content {len(paths)}"
 
@@ -396,9 +390,7 @@ def test_models_are_listed_and_found(client: anthropic.Anthropic) -> None:
 def test_a_batch_leads_to_its_results(
     upstream: FakeUpstream, client: anthropic.Anthropic
 ) -> None:
-    """
-    The SDK follows the absolute URL in the batch, which is the upstream's own.
-    """
+    """The SDK follows the absolute URL in the batch, which is the upstream's own."""
     params: Any = ask("Hello")
     begun = client.messages.batches.create(
         requests=[{"custom_id": "first", "params": params}]

@@ -35,9 +35,7 @@ CITATION = char_citation("the cat", start=4, document_title="Cats")
 
 
 def read(events: list[bytes]) -> list[Any]:
-    """
-    Return the data of the events, pings left out.
-    """
+    """Return the data of the events, pings left out."""
     return [
         json.loads(parse_event(event).data or "") for event in events if event != PING
     ]
@@ -208,9 +206,7 @@ def test_raw_bytes_go_out_as_they_are() -> None:
 
 
 def test_each_event_is_one_event_in_the_apis_serialisation() -> None:
-    """
-    LF only, named like its data, compact but for 0 to 15 spaces before the end.
-    """
+    """LF only, named like its data, compact but for 0 to 15 spaces before the end."""
     events = message_stream(text(WORDS * 20), tool_use("find", {"q": "ü"}))
 
     form = re.compile(rb"event: (\w+)\ndata: (\{.+[^ ]) {0,15}\}\n\n")
@@ -284,9 +280,7 @@ def test_the_seed_alone_decides() -> None:
 
 
 def test_ids_and_cuts_are_the_same_in_every_python() -> None:
-    """
-    A change of these changes what everybody recorded from a fake upstream.
-    """
+    """A change of these changes what everybody recorded from a fake upstream."""
     message = json.loads(message_json(tool_use("f", {"a": 1}), seed=5))
     pieces = [
         event["delta"]["text"]

@@ -67,9 +67,7 @@ def test_requests_are_seen_as_they_were_sent(upstream: FakeUpstream) -> None:
 
 
 def test_an_empty_write_does_not_end_the_body() -> None:
-    """
-    In chunks nothing would be the end, and what follows would be the next answer.
-    """
+    """In chunks nothing would be the end, and what follows would be the next answer."""
     body = [Write(0, b""), Write(0, b"abc"), Write(0, b"")]
     with FakeUpstream([raw_reply(body)]) as upstream:
         connection = http.client.HTTPConnection(upstream.url.removeprefix("http://"))
@@ -264,9 +262,7 @@ def test_a_taken_port_is_an_error(upstream: FakeUpstream) -> None:
 
 
 def test_a_timed_stream_arrives_whole() -> None:
-    """
-    What is due late, split and joined is the same stream in the end.
-    """
+    """What is due late, split and joined is the same stream in the end."""
     profile = Profile(ttft_ns=5 * MS, gap_ns=MS, pause_ns=0, joins=0.5)
     blocks = [thinking("Überlegen …"), text("Grüße aus Zürich")]
 

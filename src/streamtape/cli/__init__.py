@@ -1,6 +1,4 @@
-"""
-The command line: one file for each command.
-"""
+"""The command line: one file for each command."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ class Later(click.Command):
     """
 
     def load(self) -> click.Command:
-        """
-        Import the command.
-        """
+        """Import the command."""
         name = self.name or ""
         command = getattr(import_module(f"streamtape.cli.{name}"), name)
         assert isinstance(command, click.Command)
@@ -43,14 +39,10 @@ class Later(click.Command):
 
 
 class Commands(click.Group):
-    """
-    Turns errors into a sentence and a status: 2 for usage, else 1.
-    """
+    """Turns errors into a sentence and a status: 2 for usage, else 1."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """
-        Run a command, or print the help, with all three streams there.
-        """
+        """Run a command, or print the help, with all three streams there."""
         _fill_streams()
         try:
             return super().main(*args, **extra)
@@ -62,9 +54,7 @@ class Commands(click.Group):
             sys.exit(1)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """
-        Return a command, or None where there is none of that name.
-        """
+        """Return a command, or None where there is none of that name."""
         command = super().get_command(ctx, cmd_name)
         return command.load() if isinstance(command, Later) else command
 

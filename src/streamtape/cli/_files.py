@@ -1,6 +1,4 @@
-"""
-Which files a person means, and those that a command then works on.
-"""
+"""Which files a person means, and those that a command then works on."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from streamtape.library.library import Library
 
 
 class NamedPath(click.Path):
-    """
-    A path that is not empty: one made of an unset variable would be this folder.
-    """
+    """A path that is not empty: one made of an unset variable would be this folder."""
 
     def convert(
         self,
@@ -28,9 +24,7 @@ class NamedPath(click.Path):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> str | bytes | os.PathLike[str]:
-        """
-        Refuse what names nothing.
-        """
+        """Refuse what names nothing."""
         if not os.fspath(value):
             self.fail("expected a name, got nothing", param, ctx)
         return super().convert(value, param, ctx)
@@ -107,9 +101,7 @@ def find_targets(paths: Sequence[Path], cassettes: Path) -> list[Path]:
 
 
 def _look_into(folder: Path) -> None:
-    """
-    Refuse a folder if it, or one in it that may have cassettes, can't be read.
-    """
+    """Refuse a folder if it, or one in it that may have cassettes, can't be read."""
 
     def refuse(error: OSError) -> NoReturn:
         message = f"{error.filename}: can't be read: {error.strerror}"

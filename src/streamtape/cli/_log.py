@@ -1,6 +1,4 @@
-"""
-Log lines for people, on stderr: without secrets, and none that a request made up.
-"""
+"""Log lines for people, on stderr: without secrets, and none that a request made up."""
 
 from __future__ import annotations
 
@@ -67,9 +65,7 @@ def _has_room() -> bool:
 
 
 def configure_log(*, verbose: bool, quiet: bool) -> None:
-    """
-    Show a line for each interaction, or fewer, or more.
-    """
+    """Show a line for each interaction, or fewer, or more."""
     level = logging.INFO
     if quiet:
         level = logging.ERROR
@@ -87,9 +83,7 @@ def configure_log(*, verbose: bool, quiet: bool) -> None:
 
 
 def log_defects() -> None:
-    """
-    Let what Python says of errors that nobody caught come as lines of the log.
-    """
+    """Let what Python says of errors that nobody caught come as lines of the log."""
     sys.excepthook = _tell_defect
     threading.excepthook = lambda told: _tell_defect(
         told.exc_type, told.exc_value, told.exc_traceback

@@ -1,6 +1,4 @@
-"""
-Options that mean the same in every command, made from the table of settings.
-"""
+"""Options that mean the same in every command, made from the table of settings."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ def setting_options(*names: str) -> Callable[[Function], Function]:
 
 
 def cassettes_option(command: Function) -> Function:
-    """
-    Give a command the option for the library, and its folder as ``cassettes``.
-    """
+    """Give a command the option for the library, and its folder as ``cassettes``."""
 
     @setting_options("cassettes")
     @functools.wraps(command)

@@ -120,9 +120,7 @@ def print_line(console: Console, *pieces: Styled, indent: str = "") -> None:
 
 
 def print_table(console: Console, table: Table, *, indent: str = "") -> None:
-    """
-    Print a table without the blanks that rich puts behind the last cell.
-    """
+    """Print a table without the blanks that rich puts behind the last cell."""
     options = console.options.update_width(console.width - len(indent))
     for segments in console.render_lines(table, options, pad=False):
         pieces = ((segment.text, segment.style or "") for segment in segments)
@@ -156,9 +154,7 @@ def print_block(console: Console, text: str, *, limit: int | None) -> None:
 
 
 def dump_json(value: object, *, indent: int | None = None) -> str:
-    """
-    Write JSON for people to read; it still has to be escaped.
-    """
+    """Write JSON for people to read; it still has to be escaped."""
     try:
         return json.dumps(value, indent=indent, ensure_ascii=False)
     except RecursionError:
@@ -166,9 +162,7 @@ def dump_json(value: object, *, indent: int | None = None) -> str:
 
 
 def dump_body(body: bytes) -> str:
-    """
-    Lay a body out for people: JSON over lines, anything else as text.
-    """
+    """Lay a body out for people: JSON over lines, anything else as text."""
     try:
         return dump_json(json.loads(body), indent=2)
     except (ValueError, RecursionError):

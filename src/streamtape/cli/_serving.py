@@ -1,6 +1,4 @@
-"""
-Running a server in the foreground: until Ctrl-C, or as long as a command runs.
-"""
+"""Running a server in the foreground: until Ctrl-C, or as long as a command runs."""
 
 from __future__ import annotations
 
@@ -90,9 +88,7 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
 
 
 def _status_of(summary: Summary) -> int:
-    """
-    Return what went wrong in a run, whatever was asked for; 0 for nothing.
-    """
+    """Return what went wrong in a run, whatever was asked for; 0 for nothing."""
     counts = summary.counts
     if counts.get("lost"):
         return _LOST
@@ -104,9 +100,7 @@ def _status_of(summary: Summary) -> int:
 
 
 def _tell_outer_url(server: RunningServer) -> None:
-    """
-    Say the address for clients elsewhere, with its token unless that was set.
-    """
+    """Say the address for clients elsewhere, with its token unless that was set."""
     if not server.outer_url:
         return
     url, token = server.outer_url, server.config.token
@@ -154,15 +148,11 @@ class _Signals:
             signal.signal(number, lambda *_: None)
 
     def next(self) -> int:
-        """
-        Wait for a signal, or for the end of what is watched.
-        """
+        """Wait for a signal, or for the end of what is watched."""
         return self._reader.recv(1)[0]
 
     def pending(self) -> int | None:
-        """
-        Return a signal that came already, or None.
-        """
+        """Return a signal that came already, or None."""
         self._reader.setblocking(False)
         try:
             return self.next()
@@ -172,9 +162,7 @@ class _Signals:
             self._reader.setblocking(True)
 
     def watch(self, wait: Callable[[], object]) -> None:
-        """
-        Let :meth:`next` return `_ENDED` when a function that waits has returned.
-        """
+        """Let :meth:`next` return `_ENDED` when a function that waits has returned."""
 
         def tell() -> None:
             wait()
@@ -185,9 +173,7 @@ class _Signals:
         threading.Thread(target=tell, name="streamtape-watch", daemon=True).start()
 
     def close(self) -> None:
-        """
-        Give the signals their usual effect back; may be called twice.
-        """
+        """Give the signals their usual effect back; may be called twice."""
         for number in self._numbers:
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
@@ -196,9 +182,7 @@ class _Signals:
 
 
 def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> int:
-    """
-    Run a program that uses the server; returns its status as a shell would.
-    """
+    """Run a program that uses the server; returns its status as a shell would."""
     if (number := signals.pending()) is not None:
         return 128 + number
     try:

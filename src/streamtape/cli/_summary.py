@@ -1,6 +1,4 @@
-"""
-What is said when a server has stopped.
-"""
+"""What is said when a server has stopped."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ _NAMED: Final = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """
-    What to do with a run that is over.
-    """
+    """What to do with a run that is over."""
 
     is_json: bool
     """Whether to print the summary for machines too."""
@@ -40,15 +36,11 @@ class Finish:
     fails_on_unused: bool
 
     def status(self, summary: Summary) -> int:
-        """
-        Return the exit status that the summary makes: 1 for a finding, else 0.
-        """
+        """Return the exit status that the summary makes: 1 for a finding, else 0."""
         return int(any(self.findings(summary)))
 
     def findings(self, summary: Summary) -> Iterator[str]:
-        """
-        Yield a sentence for each option that the run fails.
-        """
+        """Yield a sentence for each option that the run fails."""
         counts = summary.counts
         missed = counts.get("miss", 0) + counts.get("error", 0)
         if self.fails_on_miss and missed:
@@ -59,9 +51,7 @@ class Finish:
 
 
 def finish_options(command: Callable[..., None]) -> Callable[..., None]:
-    """
-    Give a command the options for its end, and their values as ``finish``.
-    """
+    """Give a command the options for its end, and their values as ``finish``."""
 
     @click.option(
         "--json", "is_json", is_flag=True, help="Print a summary at the end, in a line."

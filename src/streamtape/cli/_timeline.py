@@ -1,6 +1,4 @@
-"""
-The events of a stream over time, so that a person sees where the time went.
-"""
+"""The events of a stream over time, so that a person sees where the time went."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ _PREVIEW_CHARS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """
-    One line of the timeline.
-    """
+    """One line of the timeline."""
 
     number: str
     offset_ns: int
@@ -81,9 +77,7 @@ def timeline(cassette: Cassette, *, is_full: bool) -> Table:
 
 
 def event_name(event: ServerSentEvent) -> str:
-    """
-    What to call an event: its name, else its type, else what there is of it.
-    """
+    """What to call an event: its name, else its type, else what there is of it."""
     if event.name:
         return event.name
     if event.data is None:
@@ -119,9 +113,7 @@ def _moments(cassette: Cassette) -> Iterator[_Moment]:
 
 
 def _preview(event: ServerSentEvent) -> str:
-    """
-    What an event adds, in a few words.
-    """
+    """What an event adds, in a few words."""
     match decode(event):
         case "message_start", {"message": {"model": str(model)}}:
             return model
@@ -158,9 +150,7 @@ def _preview_delta(delta: dict[str, Any]) -> str:
 
 
 def _pick(moments: Sequence[_Moment]) -> set[int]:
-    """
-    Return which lines of a long timeline to show.
-    """
+    """Return which lines of a long timeline to show."""
     size = len(moments)
     if size <= _FIRST + _LAST + _SLOWEST:
         return set(range(size))

@@ -1,6 +1,4 @@
-"""
-Times, counts, states, endings and messages as people read them.
-"""
+"""Times, counts, states, endings and messages as people read them."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from streamtape.core.model import EndReason
 
 
 class FileState(StrEnum):
-    """
-    What a file is, where it has no ending to tell.
-    """
+    """What a file is, where it has no ending to tell."""
 
     RECORDING = "recording"
     DAMAGED = "damaged"
@@ -50,9 +46,7 @@ _STATE_STYLES: Final = {
 
 
 def format_ns(time_ns: int | None) -> str:
-    """
-    Write a time with the unit and the digits that a person needs.
-    """
+    """Write a time with the unit and the digits that a person needs."""
     if time_ns is None:
         return MISSING
     ms = time_ns / 1e6
@@ -69,9 +63,7 @@ def format_ns(time_ns: int | None) -> str:
 
 
 def list_times(times_ns: dict[str, int | None]) -> str:
-    """
-    Write the times that there are in one line, each behind its name.
-    """
+    """Write the times that there are in one line, each behind its name."""
     known = (
         f"{name} {format_ns(time_ns)}"
         for name, time_ns in times_ns.items()
@@ -81,30 +73,22 @@ def list_times(times_ns: dict[str, int | None]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """
-    Write a number with its noun, which takes an s in the plural.
-    """
+    """Write a number with its noun, which takes an s in the plural."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def state_words(state: str) -> str:
-    """
-    Say the state of a file, or the reason of an ending, in words.
-    """
+    """Say the state of a file, or the reason of an ending, in words."""
     return _STATE_WORDS.get(state) or state.replace("_", " ")
 
 
 def state_style(state: str) -> str:
-    """
-    Return rich's style for a state, ``""`` where all is as it should be.
-    """
+    """Return rich's style for a state, ``""`` where all is as it should be."""
     return _STATE_STYLES.get(state, "red")
 
 
 def summarise(message: dict[str, Any]) -> Iterator[str]:
-    """
-    Yield a line for each block of a message, and one for its usage.
-    """
+    """Yield a line for each block of a message, and one for its usage."""
     content = message.get("content")
     for block in content if isinstance(content, list) else []:
         match block:

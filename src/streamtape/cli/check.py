@@ -1,6 +1,4 @@
-"""
-``streamtape check``.
-"""
+"""``streamtape check``."""
 
 from __future__ import annotations
 

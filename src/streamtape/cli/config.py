@@ -1,6 +1,4 @@
-"""
-``streamtape config``.
-"""
+"""``streamtape config``."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ def config(settings: Settings, is_json: bool) -> None:
 
 
 def _told(settings: ScopeSettings) -> dict[str, dict[str, Any]]:
-    """
-    Return each value and its source, without what is a secret.
-    """
+    """Return each value and its source, without what is a secret."""
     return {
         name: {
             "value": _safe(value) if name == "upstream" else value,
@@ -83,9 +79,7 @@ def _safe(url: str | None) -> str | None:
 
 
 def _rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """
-    Yield the settings, and of each scope those that are its own.
-    """
+    """Yield the settings, and of each scope those that are its own."""
     for name, told in _told(settings).items():
         yield name, _text(name, told["value"]), told["source"]
     for scope, own in settings.scopes.items():

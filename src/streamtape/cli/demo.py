@@ -107,9 +107,7 @@ def _say(text: str) -> None:
 
 
 def _read(folder: Path, live: Sequence[Heard]) -> list[Cassette]:
-    """
-    Find the cassette of each answer, in the order of the conversation.
-    """
+    """Find the cassette of each answer, in the order of the conversation."""
     found = {}
     for entry in Library(folder).entries():
         cassette = read_cassette(entry.path)
@@ -158,9 +156,7 @@ def _pace(speed: float) -> str:
 
 
 def _lateness_ns(cassette: Cassette, heard: Heard, speed: float) -> list[int]:
-    """
-    How late each event was, counted from the one that was least late.
-    """
+    """How late each event was, counted from the one that was least late."""
     late_ns = [
         arrival_ns - round(event.offset_ns / speed)
         for arrival_ns, event in zip(heard.arrivals_ns, cassette.events, strict=True)
@@ -169,9 +165,7 @@ def _lateness_ns(cassette: Cassette, heard: Heard, speed: float) -> list[int]:
 
 
 def _first_token_ns(cassette: Cassette, heard: Heard) -> int:
-    """
-    When the client had the event that holds the first token.
-    """
+    """When the client had the event that holds the first token."""
     offsets_ns = [event.offset_ns for event in cassette.events]
     ttft_ns = cassette.timing.ttft_ns
     index = 0 if ttft_ns is None else offsets_ns.index(ttft_ns)
@@ -190,9 +184,7 @@ PROMPTS: Final = (
 
 @dataclass(slots=True)
 class Heard:
-    """
-    What a client got of one answer, and when.
-    """
+    """What a client got of one answer, and when."""
 
     raws: list[bytes] = field(default_factory=list)
     """The events, byte for byte."""
@@ -201,9 +193,7 @@ class Heard:
 
     @property
     def digest(self) -> str:
-        """
-        SHA-256 of the body.
-        """
+        """SHA-256 of the body."""
         return hashlib.sha256(b"".join(self.raws)).hexdigest()
 
 

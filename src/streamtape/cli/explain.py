@@ -1,6 +1,4 @@
-"""
-``streamtape explain``.
-"""
+"""``streamtape explain``."""
 
 from __future__ import annotations
 
@@ -122,9 +120,7 @@ def _find_scope(settings: Settings, name: str) -> Scope:
 
 
 def _statuses(takes: list[Path]) -> list[int]:
-    """
-    Return the statuses of takes; one that can't be played stands for a failure.
-    """
+    """Return the statuses of takes; one that can't be played stands for a failure."""
     statuses = []
     for take in takes:
         try:
@@ -156,9 +152,7 @@ def _request(body: bytes, *, path: str, method: str, headers: Headers) -> Reques
 
 
 def _read_body(name: str) -> bytes:
-    """
-    Return what is in a file, or came on standard input, if it is JSON.
-    """
+    """Return what is in a file, or came on standard input, if it is JSON."""
     shown = "standard input" if name == "-" else name
     try:
         body = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()

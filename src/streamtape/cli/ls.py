@@ -1,6 +1,4 @@
-"""
-``streamtape ls``, which reads no more of each file than it must.
-"""
+"""``streamtape ls``, which reads no more of each file than it must."""
 
 from __future__ import annotations
 
@@ -61,9 +59,7 @@ _CELL_CHARS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """
-    A column of the table, behind the name.
-    """
+    """A column of the table, behind the name."""
 
     title: str
     rank: int
@@ -72,30 +68,22 @@ class _Column:
     is_number: bool = False
 
     def width(self, rows: Sequence[Row]) -> int:
-        """
-        How many columns of the terminal the title and all cells need.
-        """
+        """How many columns of the terminal the title and all cells need."""
         return max(cell_len(text) for text in (self.title, *map(self.text, rows)))
 
     def text(self, row: Row) -> str:
-        """
-        The cell of one row, safe to print.
-        """
+        """The cell of one row, safe to print."""
         return shorten(escape(self.cell(row)), _CELL_CHARS)
 
     def pad(self, text: str, width: int) -> str:
-        """
-        Fill a cell up on the side where it has no edge.
-        """
+        """Fill a cell up on the side where it has no edge."""
         blanks = " " * (width - cell_len(text))
         return blanks + text if self.is_number else text + blanks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """
-    One file of a listing; None is what it does not say.
-    """
+    """One file of a listing; None is what it does not say."""
 
     name: str
     path: str
@@ -119,9 +107,7 @@ class Row:
 
     @property
     def is_usable(self) -> bool:
-        """
-        Whether the file holds something to show.
-        """
+        """Whether the file holds something to show."""
         return self.method is not None
 
 
@@ -198,9 +184,7 @@ def _print_rows(console: Console, rows: Sequence[Row]) -> None:
 
 
 def _fit(rows: Sequence[Row], room: int) -> dict[_Column, int]:
-    """
-    Return the columns for which there is room, and their widths.
-    """
+    """Return the columns for which there is room, and their widths."""
     widths = {column: column.width(rows) for column in _COLUMNS}
     for column in sorted(_COLUMNS, key=lambda column: -column.rank):
         if column.rank and sum(widths.values()) + _BLANKS * (len(widths) - 1) > room:
@@ -303,9 +287,7 @@ def _read_usable(path: Path, name: str, *, is_recording: bool) -> Row:
 
 
 def _read_to_token(parts: Iterator[Part]) -> Iterator[Part]:
-    """
-    Yield the parts up to the one that holds the first token, if it comes soon.
-    """
+    """Yield the parts up to the one that holds the first token, if it comes soon."""
     for part in islice(parts, _FIRST_PARTS):
         yield part
         if _adds_something(part):
@@ -313,9 +295,7 @@ def _read_to_token(parts: Iterator[Part]) -> Iterator[Part]:
 
 
 def _read_to_end(reader: CassetteReader, parts: Iterable[Part]) -> End:
-    """
-    Return the END record, or what it would say so far where there is none.
-    """
+    """Return the END record, or what it would say so far where there is none."""
     summary = StreamSummary()
     part_count = body_bytes = 0
     for part in parts:
@@ -352,9 +332,7 @@ def _find_tokens(summary: dict[str, Any]) -> int | None:
 
 
 def _find_asked_model(request: Request) -> str | None:
-    """
-    The model that was asked for, where the answer names none: an error, a count.
-    """
+    """The model that was asked for, where the answer names none: an error, a count."""
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):

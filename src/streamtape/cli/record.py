@@ -1,6 +1,4 @@
-"""
-``streamtape record``.
-"""
+"""``streamtape record``."""
 
 from __future__ import annotations
 

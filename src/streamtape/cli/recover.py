@@ -1,6 +1,4 @@
-"""
-``streamtape recover``.
-"""
+"""``streamtape recover``."""
 
 from __future__ import annotations
 
@@ -80,9 +78,7 @@ def _place_for(file: Path) -> Path:
 
 
 def _tell(recovered: Recovered) -> list[str]:
-    """
-    Say in full sentences what was kept, what was lost and what was changed.
-    """
+    """Say in full sentences what was kept, what was lost and what was changed."""
     noun = "event" if recovered.is_stream else "chunk"
     kept = f"{count(recovered.part_count, noun)} kept"
     if recovered.is_lossy:

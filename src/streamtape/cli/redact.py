@@ -1,6 +1,4 @@
-"""
-``streamtape redact``.
-"""
+"""``streamtape redact``."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ _MOST_SHOWN: Final = 20
 
 
 class Fate(StrEnum):
-    """
-    What became of a file.
-    """
+    """What became of a file."""
 
     REDACTED = "redacted"
     WOULD_BE = "would be redacted"

@@ -1,6 +1,4 @@
-"""
-``streamtape replay``.
-"""
+"""``streamtape replay``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-``streamtape show``, which tells about a cassette section by section.
-"""
+"""``streamtape show``, which tells about a cassette section by section."""
 
 from __future__ import annotations
 
@@ -119,9 +117,7 @@ def _note_running(path: Path) -> None:
 
 
 def _write_body(path: Path) -> None:
-    """
-    Write a body of any size in little memory, and nothing of a damaged one.
-    """
+    """Write a body of any size in little memory, and nothing of a damaged one."""
     with CassetteReader(path) as reader:
         for _ in reader.parts():
             pass
@@ -131,9 +127,7 @@ def _write_body(path: Path) -> None:
 
 
 def _plain(cassette: Cassette) -> dict[str, Any]:
-    """
-    Everything about a cassette as values of JSON, times in ns.
-    """
+    """Everything about a cassette as values of JSON, times in ns."""
     request, response, timing = cassette.request, cassette.response, cassette.timing
     head_ns = 0 if response is None else response.offset_ns
     offsets_ns = [head_ns, *(part.offset_ns for part in cassette.parts)]
@@ -206,9 +200,7 @@ class Sections:
         self._limit = None if is_full else _LINES
 
     def title(self) -> None:
-        """
-        The name, when it was recorded, and the state where it is not complete.
-        """
+        """The name, when it was recorded, and the state where it is not complete."""
         pieces = [(escape(self._cassette.name), "bold")]
         if at := self._cassette.recorded_at:
             pieces.append((f"  recorded {escape(at)}", "dim"))
@@ -218,18 +210,14 @@ class Sections:
         print_line(self._console, *pieces)
 
     def request(self) -> None:
-        """
-        The request as it went upstream.
-        """
+        """The request as it went upstream."""
         request = self._cassette.request
         self._heading("Request", f"{request.method} {request.target}")
         self._headers(request.headers)
         self._body(request.body)
 
     def response(self) -> None:
-        """
-        The response's head, and its body unless it is a stream.
-        """
+        """The response's head, and its body unless it is a stream."""
         response = self._cassette.response
         if response is None:
             self._heading("Response", "none came")
@@ -241,9 +229,7 @@ class Sections:
             self._body(self._cassette.body)
 
     def events(self) -> None:
-        """
-        The timeline of a stream.
-        """
+        """The timeline of a stream."""
         cassette = self._cassette
         if not cassette.is_stream:
             return
@@ -253,9 +239,7 @@ class Sections:
         print_table(self._console, table, indent=INDENT)
 
     def message(self) -> None:
-        """
-        The assembled text and what the message holds besides.
-        """
+        """The assembled text and what the message holds besides."""
         message = self._cassette.final_message()
         if text := self._cassette.text:
             self._heading("Text", count(len(text), "character"))
@@ -270,9 +254,7 @@ class Sections:
         print_block(self._console, told, limit=self._limit)
 
     def timing(self) -> None:
-        """
-        How fast it came.
-        """
+        """How fast it came."""
         timing = self._cassette.timing
         times = {
             "headers": timing.time_to_headers_ns,
@@ -293,9 +275,7 @@ class Sections:
             print_line(self._console, list_times(gaps), indent=" " * _TITLE_WIDTH)
 
     def ending(self) -> None:
-        """
-        How it ended, if not as it should.
-        """
+        """How it ended, if not as it should."""
         ending = self._cassette.ending
         if ending.is_complete:
             return
@@ -309,9 +289,7 @@ class Sections:
         print_line(self._console, bold, (escape(told), style))
 
     def _headers(self, headers: Headers) -> None:
-        """
-        Print a line for each, but one for all whose values were not kept.
-        """
+        """Print a line for each, but one for all whose values were not kept."""
         redacted = []
         for name, value in headers:
             if value == REDACTED and not self._is_full:

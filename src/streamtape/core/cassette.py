@@ -1,6 +1,4 @@
-"""
-A whole cassette in memory, as people who look at one want it.
-"""
+"""A whole cassette in memory, as people who look at one want it."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ from streamtape.core.model import Ending, Part, Request, Response
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Cassette:
-    """
-    One recorded interaction: a request, its response and every time in it.
-    """
+    """One recorded interaction: a request, its response and every time in it."""
 
     name: str
     """File name without its ending, or ``""`` for one that has no file."""
@@ -30,30 +26,22 @@ class Cassette:
 
     @property
     def is_stream(self) -> bool:
-        """
-        Whether the body is server-sent events.
-        """
+        """Whether the body is server-sent events."""
         return self.response is not None and self.response.is_event_stream
 
     @property
     def events(self) -> tuple[Part, ...]:
-        """
-        The events with their offsets; empty where the body isn't an event stream.
-        """
+        """The events with their offsets; empty where the body isn't an event stream."""
         return self.parts if self.is_stream else ()
 
     @property
     def body(self) -> bytes:
-        """
-        The whole body of the response.
-        """
+        """The whole body of the response."""
         return b"".join(part.raw for part in self.parts)
 
     @property
     def text(self) -> str:
-        """
-        The text that was generated, assembled from all its deltas.
-        """
+        """The text that was generated, assembled from all its deltas."""
         if self.is_stream:
             return stream_text(part.raw for part in self.parts)
         message = self.final_message()
@@ -61,9 +49,7 @@ class Cassette:
 
     @property
     def timing(self) -> Timing:
-        """
-        Time to headers, TTFT, gaps and TPOT.
-        """
+        """Time to headers, TTFT, gaps and TPOT."""
         return measure(self.response, self.events or self.parts, self.ending)
 
     def final_message(self) -> dict[str, Any] | None:

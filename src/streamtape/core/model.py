@@ -17,9 +17,7 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """
-    One request of a client, as it went upstream.
-    """
+    """One request of a client, as it went upstream."""
 
     method: str
     """Upper case."""
@@ -30,24 +28,18 @@ class Request:
 
     @property
     def path(self) -> str:
-        """
-        The target without its query.
-        """
+        """The target without its query."""
         return self.target.partition("?")[0]
 
     @property
     def content_type(self) -> str:
-        """
-        The media type in lower case without parameters, ``""`` if none was sent.
-        """
+        """The media type in lower case without parameters, ``""`` if none was sent."""
         return media_type(self.headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """
-    The head of one response.
-    """
+    """The head of one response."""
 
     status: int
     reason: str
@@ -57,9 +49,7 @@ class Response:
 
     @property
     def is_event_stream(self) -> bool:
-        """
-        Whether the body is server-sent events, told by its media type alone.
-        """
+        """Whether the body is server-sent events, told by its media type alone."""
         return media_type(self.headers) == "text/event-stream"
 
 
@@ -77,9 +67,7 @@ class Part:
 
 
 class EndReason(StrEnum):
-    """
-    Why a response ended; all but COMPLETE are replayed as the break they were.
-    """
+    """Why a response ended; all but COMPLETE are replayed as the break they were."""
 
     COMPLETE = "complete"
     """The last event of the protocol was seen, or a plain body ended by its framing."""
@@ -119,9 +107,7 @@ _BY_UPSTREAM: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """
-    How and when a response ended.
-    """
+    """How and when a response ended."""
 
     reason: EndReason
     offset_ns: int
@@ -130,16 +116,12 @@ class Ending:
 
     @property
     def is_complete(self) -> bool:
-        """
-        Whether the client got all that the upstream meant to send.
-        """
+        """Whether the client got all that the upstream meant to send."""
         return self.reason is EndReason.COMPLETE
 
 
 def media_type(headers: Headers) -> str:
-    """
-    Return the media type in lower case without parameters, or ``""``.
-    """
+    """Return the media type in lower case without parameters, or ``""``."""
     value = find_header(headers, "content-type") or ""
     return value.partition(";")[0].strip().lower()
 

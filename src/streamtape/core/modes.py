@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
 
 class RecordMode(StrEnum):
-    """
-    When to replay and when to record.
-    """
+    """When to replay and when to record."""
 
     NONE = "none"
     """A hit is replayed and a miss is refused; nothing is ever recorded."""
@@ -29,9 +27,7 @@ class RecordMode(StrEnum):
 
 
 class OnDisconnect(StrEnum):
-    """
-    What to do when a client leaves in the middle of an answer that is recorded.
-    """
+    """What to do when a client leaves in the middle of an answer that is recorded."""
 
     STOP = "stop"
     """Close the upstream, so that nobody pays for what nobody reads."""
@@ -40,9 +36,7 @@ class OnDisconnect(StrEnum):
 
 
 class Action(StrEnum):
-    """
-    What to do with one request.
-    """
+    """What to do with one request."""
 
     REPLAY = "replay"
     """Answer it from a cassette."""

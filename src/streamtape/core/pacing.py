@@ -22,9 +22,7 @@ _SLOWEST: Final = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
-    """
-    How fast a replay runs.
-    """
+    """How fast a replay runs."""
 
     speed: float = 1.0
     """1 is the recorded pace, 10 ten times as fast, INSTANT without any wait."""

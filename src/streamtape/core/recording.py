@@ -59,9 +59,7 @@ class Recording:
         self._offset_ns = 0
 
     def begin(self, response: Response) -> bytes:
-        """
-        Take the response's head; returns all that comes before the body.
-        """
+        """Take the response's head; returns all that comes before the body."""
         if response.is_event_stream:
             self._splitter = EventSplitter()
         self._redactor = body_redactor(response)
@@ -76,9 +74,7 @@ class Recording:
         )
 
     def feed(self, chunk: bytes, offset_ns: int) -> bytes:
-        """
-        Take one chunk of the body; returns the parts that are sure now.
-        """
+        """Take one chunk of the body; returns the parts that are sure now."""
         self._offset_ns = offset_ns
         splitter = self._splitter
         if splitter is None:

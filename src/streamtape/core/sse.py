@@ -46,9 +46,7 @@ class EventSplitter:
         self._longest_bytes = longest_bytes
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """
-        Take one chunk and return the events that are whole now, oldest first.
-        """
+        """Take one chunk and return the events that are whole now, oldest first."""
         rest = self._rest
         size = len(chunk)
         if (
@@ -82,17 +80,13 @@ class EventSplitter:
 
     @property
     def rest(self) -> bytes:
-        """
-        The bytes behind the last whole event: what a cut stream leaves over.
-        """
+        """The bytes behind the last whole event: what a cut stream leaves over."""
         return bytes(self._rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSentEvent:
-    """
-    The fields of one event, decoded.
-    """
+    """The fields of one event, decoded."""
 
     name: str | None
     """The ``event`` field; None where there was no such line."""

@@ -1,6 +1,4 @@
-"""
-Files and folders: reading cassettes, writing them so that nothing is lost, names.
-"""
+"""Files and folders: reading cassettes, writing them so that nothing is lost, names."""
 
 from streamtape.library.filenames import Entry
 from streamtape.library.files import Known

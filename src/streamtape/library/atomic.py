@@ -67,9 +67,7 @@ def move_to_free(disk: Disk, part: Path, path: Path) -> Path:
 
 
 def remove_take(disk: Disk, path: Path) -> None:
-    """
-    Remove a take; where that fails, say so.
-    """
+    """Remove a take; where that fails, say so."""
     _remove(disk, path, "it stays as a further take")
 
 
@@ -102,9 +100,7 @@ def rename_to_free(disk: Disk, part: Path, path: Path) -> None:
 
 
 def sync_folder(disk: Disk, path: Path) -> None:
-    """
-    Make the name of a cassette survive a power loss, where the system can.
-    """
+    """Make the name of a cassette survive a power loss, where the system can."""
     try:
         disk.sync_folder(path.parent)
     except OSError as error:
@@ -191,9 +187,7 @@ class NewFile:
         self._is_placed = False
 
     def write(self, data: bytes) -> None:
-        """
-        Append bytes.
-        """
+        """Append bytes."""
         self._held.append(data)
         self._held_bytes += len(data)
         if self._held_bytes > _HELD_BYTES:
@@ -215,9 +209,7 @@ class NewFile:
             os.close(descriptor)
 
     def replace(self) -> None:
-        """
-        Take the place of the file that is there.
-        """
+        """Take the place of the file that is there."""
         with _told(self.place):
             self._disk.rename(self.path, self.place)
         self._is_placed = True
@@ -274,9 +266,7 @@ class NewFile:
 
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """
-    Name the file in what the system says of it, as an error of ours.
-    """
+    """Name the file in what the system says of it, as an error of ours."""
     try:
         yield
     except FileExistsError as error:

@@ -1,6 +1,4 @@
-"""
-Cassettes on their way to a replay: verified whole, and small ones kept in memory.
-"""
+"""Cassettes on their way to a replay: verified whole, and small ones kept in memory."""
 
 from __future__ import annotations
 
@@ -28,32 +26,22 @@ _CASSETTE_BYTES: Final = 5_000
 
 
 class Playable(Protocol):
-    """
-    What a replay needs of a cassette that is sound to its end, or torn.
-    """
+    """What a replay needs of a cassette that is sound to its end, or torn."""
 
     @property
     def request(self) -> Request:
-        """
-        The redacted request that it answers.
-        """
+        """The redacted request that it answers."""
 
     @property
     def response(self) -> Response | None:
-        """
-        The head; None where the recorder was killed before it came.
-        """
+        """The head; None where the recorder was killed before it came."""
 
     @property
     def ending(self) -> Ending:
-        """
-        How the response ended; call it when all parts were read.
-        """
+        """How the response ended; call it when all parts were read."""
 
     def parts(self) -> Iterator[Part]:
-        """
-        Yield the parts of the body, once.
-        """
+        """Yield the parts of the body, once."""
 
 
 @dataclass(frozen=True, slots=True)

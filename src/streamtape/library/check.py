@@ -78,9 +78,7 @@ class _Stream:
         self._odd_count = 0
 
     def feed(self, piece: Piece) -> None:
-        """
-        Take the next piece.
-        """
+        """Take the next piece."""
         match piece.record:
             case Part() as part:
                 self._part_count += 1
@@ -112,9 +110,7 @@ class _Stream:
 
 
 def _is_last(path: Path, end: Frame) -> bool:
-    """
-    Whether nothing but its trailer stands behind an END frame.
-    """
+    """Whether nothing but its trailer stands behind an END frame."""
     trailer = TRAILER.pack(end.offset, TRAILER_MAGIC)
     with open_regular(path) as file, translated_errors(path):
         file.seek(end.offset + HEAD.size + len(end.payload))
@@ -153,9 +149,7 @@ MOST_FINDINGS: Final = 20
 
 
 class Severity(StrEnum):
-    """
-    How bad it is.
-    """
+    """How bad it is."""
 
     ERROR = "error"
     """The file can't be used, or must not be shared."""
@@ -217,9 +211,7 @@ def about_part(path: Path, *, is_running: bool, is_given: bool) -> Finding:
 
 
 def about_error(path: Path, error: CassetteError, severity: Severity) -> Finding:
-    """
-    Make a finding of what a reader says; behind a semicolon it says what to do.
-    """
+    """Make a finding of what a reader says; behind a semicolon it says what to do."""
     what, _, todo = error.reason.partition("; ")
     where = ""
     if isinstance(error, DamagedCassetteError):
@@ -233,9 +225,7 @@ def about_error(path: Path, error: CassetteError, severity: Severity) -> Finding
 
 
 def about_ending(path: Path, ending: Ending) -> Finding:
-    """
-    Say why an answer is not complete.
-    """
+    """Say why an answer is not complete."""
     if ending.reason is EndReason.TORN:
         return Finding(
             path=path,
@@ -252,9 +242,7 @@ def about_ending(path: Path, ending: Ending) -> Finding:
 
 
 def about_leak(path: Path, leak: Leak) -> Finding:
-    """
-    Say where a secret is, and not which.
-    """
+    """Say where a secret is, and not which."""
     return Finding(
         path=path,
         severity=Severity.ERROR,
@@ -265,9 +253,7 @@ def about_leak(path: Path, leak: Leak) -> Finding:
 
 
 def about_events(path: Path, fault: str, where: str) -> Finding:
-    """
-    Say what is odd about the events of an answer.
-    """
+    """Say what is odd about the events of an answer."""
     return Finding(
         path=path,
         severity=Severity.WARNING,
@@ -278,9 +264,7 @@ def about_events(path: Path, fault: str, where: str) -> Finding:
 
 
 def command_for(name: str, path: Path) -> str:
-    """
-    Write a command that can be copied, whatever a stranger called the file.
-    """
+    """Write a command that can be copied, whatever a stranger called the file."""
     named = str(path)
     # One that begins with a dash would be an option.
     named = f"./{named}" if named.startswith("-") else named
@@ -325,9 +309,7 @@ def find_leaks(
 
 
 def find_name_leaks(path: Path) -> list[Leak]:
-    """
-    Return the secrets in the name of a file, which tells what was asked.
-    """
+    """Return the secrets in the name of a file, which tells what was asked."""
     return [Leak(kind, "the file's name") for kind in find_kinds_in_name(path.name)]
 
 

@@ -34,39 +34,27 @@ class Disk:
     """
 
     def make_folder(self, path: Path) -> None:
-        """
-        Make a folder and those above it, for the owner alone.
-        """
+        """Make a folder and those above it, for the owner alone."""
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def create(self, path: Path) -> int:
-        """
-        Make a file that isn't there yet, and open it for appending.
-        """
+        """Make a file that isn't there yet, and open it for appending."""
         return os.open(path, _CREATE, 0o600)
 
     def write(self, descriptor: int, data: bytes) -> int:
-        """
-        Append as much as fits; returns how many bytes that were.
-        """
+        """Append as much as fits; returns how many bytes that were."""
         return os.write(descriptor, data)
 
     def truncate(self, descriptor: int, size: int) -> None:
-        """
-        Cut a file off behind so many bytes.
-        """
+        """Cut a file off behind so many bytes."""
         os.ftruncate(descriptor, size)
 
     def sync(self, descriptor: int) -> None:
-        """
-        Wait until a file is where no power loss reaches it.
-        """
+        """Wait until a file is where no power loss reaches it."""
         os.fsync(descriptor)
 
     def sync_folder(self, path: Path) -> None:
-        """
-        Wait until the names in a folder are where no power loss reaches them.
-        """
+        """Wait until the names in a folder are where no power loss reaches them."""
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -74,27 +62,19 @@ class Disk:
             os.close(descriptor)
 
     def hold(self, path: Path) -> None:
-        """
-        Make an empty file that isn't there yet, to keep its name from others.
-        """
+        """Make an empty file that isn't there yet, to keep its name from others."""
         os.close(self.create(path))
 
     def link(self, path: Path, name: Path) -> None:
-        """
-        Give a file a second name, which nothing has yet.
-        """
+        """Give a file a second name, which nothing has yet."""
         name.hardlink_to(path)
 
     def rename(self, path: Path, name: Path) -> None:
-        """
-        Give a file another name, and take that from whatever had it.
-        """
+        """Give a file another name, and take that from whatever had it."""
         path.replace(name)
 
     def remove(self, path: Path) -> None:
-        """
-        Take away one name of a file, if it is there.
-        """
+        """Take away one name of a file, if it is there."""
         path.unlink(missing_ok=True)
 
 
@@ -102,17 +82,13 @@ _disk = Disk()
 
 
 def current_disk() -> Disk:
-    """
-    Return the disk that recordings go to.
-    """
+    """Return the disk that recordings go to."""
     return _disk
 
 
 @contextlib.contextmanager
 def using_disk(disk: Disk) -> Iterator[None]:
-    """
-    Let recordings that begin meanwhile go to another disk: for tests of failures.
-    """
+    """Let recordings that begin meanwhile go to another disk: for tests of failures."""
     global _disk  # One process has one disk.
     usual, _disk = _disk, disk
     try:
@@ -122,18 +98,14 @@ def using_disk(disk: Disk) -> Iterator[None]:
 
 
 def lock_file(descriptor: int) -> None:
-    """
-    Lock an open file for as long as it stays open, where the system can.
-    """
+    """Lock an open file for as long as it stays open, where the system can."""
     if fcntl is not None:
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_locked(path: Path) -> bool:
-    """
-    Whether a recorder still has this file open.
-    """
+    """Whether a recorder still has this file open."""
     if fcntl is None:
         return False
     try:

@@ -1,6 +1,4 @@
-"""
-The names in a library: which files are cassettes, and what their names say.
-"""
+"""The names in a library: which files are cassettes, and what their names say."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ _TAKE = re.compile(r"(?P<stem>.*-[0-9a-f]{8})-(?P<take>\d+)")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """
-    A file of the library; entries sort by folder, then stem, then take.
-    """
+    """A file of the library; entries sort by folder, then stem, then take."""
 
     folder: Path
     stem: str
@@ -32,16 +28,12 @@ class Entry:
 
     @property
     def is_part(self) -> bool:
-        """
-        Whether its recording has not ended, or never will.
-        """
+        """Whether its recording has not ended, or never will."""
         return self.path.suffix == PART_SUFFIX
 
 
 def entry_of(path: Path) -> Entry:
-    """
-    Return what the name of a file says.
-    """
+    """Return what the name of a file says."""
     return Entry(path.parent, *stem_and_take(path.name), path)
 
 
@@ -86,9 +78,7 @@ def join(folder: str, name: str) -> str:
 
 
 def walk(top: str) -> Iterator[str]:
-    """
-    Yield the paths of all cassettes and parts below a folder, in no order.
-    """
+    """Yield the paths of all cassettes and parts below a folder, in no order."""
     waiting = [top]
     while waiting:
         folder = waiting.pop()

@@ -28,9 +28,7 @@ that is written over changes nothing that can be seen of its folder.
 
 @dataclass(slots=True, eq=False)
 class Folder:
-    """
-    A folder of the library, with what was in it at the last look.
-    """
+    """A folder of the library, with what was in it at the last look."""
 
     path: str
     names: tuple[str, ...]
@@ -42,9 +40,7 @@ class Folder:
     """When all its files were looked at last, on the wall; None to do so now."""
 
     def read_stamp(self) -> Stamp:
-        """
-        Return the stamp that the folder has now.
-        """
+        """Return the stamp that the folder has now."""
         # The library itself may be a link; none in it is followed.
         return folder_stamp_of(self.path, follows_links=not self.names)
 
@@ -83,30 +79,22 @@ class File:
 
     @property
     def path(self) -> Path:
-        """
-        Where it is.
-        """
+        """Where it is."""
         return Path(self._path)
 
     @property
     def is_part(self) -> bool:
-        """
-        Whether its recording has not ended, or never will.
-        """
+        """Whether its recording has not ended, or never will."""
         return self.name.endswith(PART_SUFFIX)
 
     @property
     def order(self) -> tuple[tuple[str, ...], str, int, str]:
-        """
-        What sorts takes as they were recorded, folder by folder.
-        """
+        """What sorts takes as they were recorded, folder by folder."""
         return (self.folder.names, *stem_and_take(self.name), self.name)
 
     @property
     def known(self) -> Known:
-        """
-        What it was at the last look.
-        """
+        """What it was at the last look."""
         names = (*self.folder.names, self.name.removesuffix(TAPE_SUFFIX))
         return Known(
             name="/".join(names),
@@ -116,9 +104,7 @@ class File:
         )
 
     def read_stamp(self) -> Stamp:
-        """
-        Return the stamp that the file has now.
-        """
+        """Return the stamp that the file has now."""
         return stamp_of(self._path)
 
     @property
@@ -128,9 +114,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """
-    What is known of a cassette without opening it.
-    """
+    """What is known of a cassette without opening it."""
 
     name: str
     """As :meth:`~streamtape.library.library.Library.name_of`."""
@@ -159,9 +143,7 @@ _COARSE_TICK_NS: Final = 2_000_000_000
 
 
 def stamp_of(path: Path | str) -> Stamp:
-    """
-    Return the stamp of a file, or of a link itself.
-    """
+    """Return the stamp of a file, or of a link itself."""
     try:
         status = os.lstat(path)
     except OSError:

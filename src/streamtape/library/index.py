@@ -48,9 +48,7 @@ class Index:
         return self._known.takes(key)
 
     def files(self) -> Iterator[File]:
-        """
-        Give all that have a key, in no order.
-        """
+        """Give all that have a key, in no order."""
         return iter(self._known)
 
     def is_current(self, files: list[File]) -> bool:
@@ -113,9 +111,7 @@ class Index:
                 self._known.check_key(file, alike=asked)
 
     def add(self, path: Path, key: str) -> None:
-        """
-        Take in a file that was just made or replaced, whose key is known.
-        """
+        """Take in a file that was just made or replaced, whose key is known."""
         now_ns = self._now_ns()
         parent = str(path.parent)
         if parent not in self._folders:
@@ -130,18 +126,14 @@ class Index:
             self._known.set_key(file, key, is_sure=True)
 
     def begin_run(self) -> None:
-        """
-        Let all that is there at the next look everywhere be of an earlier run.
-        """
+        """Let all that is there at the next look everywhere be of an earlier run."""
         self._is_first_look = True
         for folder in self._folders.values():
             for file in folder.files.values():
                 file.is_earlier = True
 
     def forget(self, file: File) -> None:
-        """
-        Leave out a file that is gone.
-        """
+        """Leave out a file that is gone."""
         self._known.forget(file)
 
     def _now_ns(self) -> int:
@@ -156,9 +148,7 @@ class Index:
                     self._look_at_folder(folder, now_ns)
 
     def _look_at_folder(self, folder: Folder, now_ns: int) -> None:
-        """
-        List a folder if it has changed; its files are to be looked at then.
-        """
+        """List a folder if it has changed; its files are to be looked at then."""
         stamp = folder.read_stamp()
         if stamp == folder.stamp and folder.is_settled:
             return
@@ -210,9 +200,7 @@ class Index:
 
 
 class KeyedFiles:
-    """
-    Those that have a key, each key's in the order of its takes.
-    """
+    """Those that have a key, each key's in the order of its takes."""
 
     def __init__(self, keys: KeySource) -> None:
         self._keys = keys
@@ -223,9 +211,7 @@ class KeyedFiles:
             yield from files
 
     def takes(self, key: str) -> list[File]:
-        """
-        Return the files of a key, maybe none.
-        """
+        """Return the files of a key, maybe none."""
         return list(self._takes.get(key, ()))
 
     def set_key(self, file: File, key: str | None, *, is_sure: bool = False) -> None:
@@ -291,9 +277,7 @@ class KeyedFiles:
             self.set_key(file, found, is_sure=True)
 
     def forget(self, file: File) -> None:
-        """
-        Leave out a file that is gone.
-        """
+        """Leave out a file that is gone."""
         self.set_key(file, None)
         file.folder.files.pop(file.name, None)
 

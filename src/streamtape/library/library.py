@@ -57,15 +57,11 @@ class Library:
         self._naming = Naming(self._index)
 
     def entries(self) -> list[Entry]:
-        """
-        List all cassettes and parts that there are now, sorted.
-        """
+        """List all cassettes and parts that there are now, sorted."""
         return sorted(entry_of(Path(path)) for path in walk(str(self.folder)))
 
     def name_of(self, path: Path) -> str:
-        """
-        The path within the library without the ending: what people call it.
-        """
+        """The path within the library without the ending: what people call it."""
         relative = path.relative_to(self.folder) if path != self.folder else path
         return relative.as_posix().removesuffix(TAPE_SUFFIX)
 
@@ -126,9 +122,7 @@ class Library:
             return whole or [file.path for file in files if not is_locked(file.path)]
 
     def has_whole(self, key: str) -> bool:
-        """
-        Whether some take of a request is whole, as :func:`is_whole` has it.
-        """
+        """Whether some take of a request is whole, as :func:`is_whole` has it."""
         with contextlib.suppress(CassetteError):
             paths = self.takes(key)
             return any(is_whole(path) for path in paths)
@@ -143,9 +137,7 @@ class Library:
         return {file.path: file.key for file in files if file.key and not file.is_part}
 
     def known(self) -> list[Known]:
-        """
-        List what was known at the last look, without a look at the disk, sorted.
-        """
+        """List what was known at the last look, without a look at the disk, sorted."""
         with self._lock:
             files = list(self._index.files())
         return [file.known for file in sorted(files, key=lambda file: file.order)]
@@ -160,18 +152,14 @@ class Library:
         return read_request(path)
 
     def requests(self) -> Iterator[tuple[str, Request]]:
-        """
-        Yield the name and the request of every cassette that can be read.
-        """
+        """Yield the name and the request of every cassette that can be read."""
         for known in self.known():
             with contextlib.suppress(CassetteError):
                 yield known.name, read_request(known.path)
 
     @property
     def is_empty(self) -> bool:
-        """
-        Whether there is no cassette at all, parts apart.
-        """
+        """Whether there is no cassette at all, parts apart."""
         return not any(path.endswith(TAPE_SUFFIX) for path in walk(str(self.folder)))
 
     def begin_run(self) -> None:
@@ -240,9 +228,7 @@ class Naming:
         """
 
     def begin_run(self) -> None:
-        """
-        Let all that is there at the next look everywhere be of an earlier run.
-        """
+        """Let all that is there at the next look everywhere be of an earlier run."""
         self._earlier.clear()
         self._index.begin_run()
 

@@ -97,16 +97,12 @@ class CassetteReader:
 
     @property
     def end(self) -> End | None:
-        """
-        The END record; None until all parts were read, and in a torn file.
-        """
+        """The END record; None until all parts were read, and in a torn file."""
         return self._tape.end
 
     @property
     def ending(self) -> Ending:
-        """
-        How the response ended; call it when all parts were read.
-        """
+        """How the response ended; call it when all parts were read."""
         if self.end is not None:
             return self.end.ending
         return Ending(
@@ -116,9 +112,7 @@ class CassetteReader:
         )
 
     def close(self) -> None:
-        """
-        Close the file; may be called twice.
-        """
+        """Close the file; may be called twice."""
         self._file.close()
         # It holds this: a circle that would keep what was read until a collector comes.
         self._records.close()
@@ -135,9 +129,7 @@ class CassetteReader:
         self.close()
 
     def _read_head(self) -> Part | None:
-        """
-        Read all that comes before the body, and the first part, if there is one.
-        """
+        """Read all that comes before the body, and the first part, if there is one."""
         request: Request | None = None
         for record in self._records:
             match record:
@@ -232,9 +224,7 @@ EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """
-    Open a file that is one: a fifo would block, a link may lead anywhere.
-    """
+    """Open a file that is one: a fifo would block, a link may lead anywhere."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
     with translated_errors(path):
         descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
@@ -246,9 +236,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 @contextlib.contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
-    """
-    Name the file in what the system says of it, as an error of ours.
-    """
+    """Name the file in what the system says of it, as an error of ours."""
     try:
         yield
     except FileNotFoundError as error:

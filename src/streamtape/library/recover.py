@@ -1,6 +1,4 @@
-"""
-A file whose end was lost, as a whole cassette of what is sound in it.
-"""
+"""A file whose end was lost, as a whole cassette of what is sound in it."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ _MADE: Final = "its end was lost and made anew"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """
-    What became of a file.
-    """
+    """What became of a file."""
 
     ending: Ending
     """Of the new cassette."""
@@ -131,9 +127,7 @@ def _write(path: Path, new: NewFile) -> Recovered:
 
 
 def _check_new(path: Path, new: Path, recovered: Recovered) -> None:
-    """
-    Read the new file to its end, and refuse it if it doesn't say what it should.
-    """
+    """Read the new file to its end, and refuse it if it doesn't say what it should."""
     with CassetteReader(new) as after:
         for old, part in zip_longest(_parts(path), after.parts()):
             is_same = old == part

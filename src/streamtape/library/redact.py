@@ -1,6 +1,4 @@
-"""
-Older cassettes under today's redaction: rewritten in place, or left as they are.
-"""
+"""Older cassettes under today's redaction: rewritten in place, or left as they are."""
 
 from __future__ import annotations
 
@@ -38,9 +36,7 @@ _TAIL_BYTES: Final = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """
-    What was, or would be, taken out of one cassette.
-    """
+    """What was, or would be, taken out of one cassette."""
 
     leaks: list[Leak]
     """The first hundred, in the order of the file."""
@@ -88,9 +84,7 @@ def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
 
 
 def _other_name(path: Path) -> Path:
-    """
-    Return a free name as the recorder would make it of the redacted request.
-    """
+    """Return a free name as the recorder would make it of the redacted request."""
     clean = clean_request(read_request(path))
     stem = cassette_stem(matched(clean, DEFAULT_RULES))
     for number in itertools.count(1):
@@ -123,9 +117,7 @@ def _rewrite(path: Path, new: NewFile | None) -> Redacted:
 
 
 def _is_unclean_behind(path: Path, offset: int) -> bool:
-    """
-    Whether a key is in what a killed recorder left of its last frame.
-    """
+    """Whether a key is in what a killed recorder left of its last frame."""
     with open_regular(path) as file, translated_errors(path):
         file.seek(offset)
         tail = file.read(_TAIL_BYTES)

@@ -1,6 +1,4 @@
-"""
-Writing one cassette: a ``.part`` while it runs, its name only when it is whole.
-"""
+"""Writing one cassette: a ``.part`` while it runs, its name only when it is whole."""
 
 from __future__ import annotations
 
@@ -71,9 +69,7 @@ class CassetteWriter:
                 self._fail(error)
 
     def close(self) -> None:
-        """
-        Close the file and leave it where it is; may be called twice.
-        """
+        """Close the file and leave it where it is; may be called twice."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             # A disk that fails now has nothing to add: sync() has said it.
@@ -81,9 +77,7 @@ class CassetteWriter:
                 os.close(descriptor)
 
     def discard(self) -> None:
-        """
-        Close the file and take it away.
-        """
+        """Close the file and take it away."""
         self.close()
         path, self.path = self.path, None
         if path is not None:

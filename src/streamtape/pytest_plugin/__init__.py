@@ -32,16 +32,12 @@ _RUN = pytest.StashKey["Run"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """
-    Add options and ini values.
-    """
+    """Add options and ini values."""
     add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """
-    Tell pytest of the marker, and refuse options that make no sense.
-    """
+    """Tell pytest of the marker, and refuse options that make no sense."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(cassettes=None, mode=None, speed=None, upstream=None, ignore=None, "
@@ -51,9 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """
-    Give marked tests the fixture, before any other that may make a client.
-    """
+    """Give marked tests the fixture, before any other that may make a client."""
     names: list[str] | None = getattr(item, "fixturenames", None)
     if names is not None and item.get_closest_marker(MARKER) is not None:
         # A list of its own: other parameters of the function share the old one.
@@ -65,9 +59,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """
-    Look for folders of tests that are there no more, while all tests are known.
-    """
+    """Look for folders of tests that are there no more, while all tests are known."""
     if find_unused(config) is not Unused.IGNORE:
         _run(config).find_orphans(items)
 
@@ -97,9 +89,7 @@ def streamtape(
     streamtape_cassette_dir: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Tape]:
-    """
-    The server that answers this test's requests, and what became of them.
-    """
+    """The server that answers this test's requests, and what became of them."""
     item: pytest.Item = request.node
     _refuse_other_recorders(item)
     with usage_errors():
@@ -119,9 +109,7 @@ def streamtape(
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """
-    Let a miss fail its test, even if the code under test swallowed the error.
-    """
+    """Let a miss fail its test, even if the code under test swallowed the error."""
     report = yield
     run = item.config.stash.get(_RUN, None)
     if run is not None:
@@ -131,9 +119,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """
-    Take what a worker of xdist has to tell.
-    """
+    """Take what a worker of xdist has to tell."""
     told = getattr(node, "workeroutput", {}).get("streamtape")
     if told is not None:
         _run(node.config).merge(told)
@@ -141,9 +127,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """
-    Stop the server, and fail the run for what no test can fail for any more.
-    """
+    """Stop the server, and fail the run for what no test can fail for any more."""
     run = session.config.stash.get(_RUN, None)
     if run is None:
         return
@@ -157,9 +141,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """
-    Say what was replayed, recorded, missed and not needed.
-    """
+    """Say what was replayed, recorded, missed and not needed."""
     verdicts = {
         report.nodeid: report.streamtape
         for reports in terminalreporter.stats.values()

@@ -1,6 +1,4 @@
-"""
-What a test gets: a base URL, and everything that became of its requests.
-"""
+"""What a test gets: a base URL, and everything that became of its requests."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ _PATIENCE_S: Final = 1.0
 
 
 class AskedRequest:
-    """
-    One request of the code under test, with secrets left out.
-    """
+    """One request of the code under test, with secrets left out."""
 
     def __init__(self, request: Request) -> None:
         self.method = request.method
@@ -39,9 +35,7 @@ class AskedRequest:
 
     @property
     def json(self) -> Any:
-        """
-        The body as JSON.
-        """
+        """The body as JSON."""
         return json.loads(self.body)
 
     def __repr__(self) -> str:
@@ -49,9 +43,7 @@ class AskedRequest:
 
 
 class Interaction:
-    """
-    One request that was answered from a cassette, or became one.
-    """
+    """One request that was answered from a cassette, or became one."""
 
     def __init__(self, request: Request, told: str, path: Path) -> None:
         self.request = AskedRequest(request)
@@ -62,44 +54,32 @@ class Interaction:
 
     @cached_property
     def cassette(self) -> Cassette:
-        """
-        The whole cassette.
-        """
+        """The whole cassette."""
         return read_cassette(self.path)
 
     @property
     def timing(self) -> Timing:
-        """
-        How fast the answer was when it was recorded.
-        """
+        """How fast the answer was when it was recorded."""
         return self.cassette.timing
 
     @property
     def events(self) -> tuple[Part, ...]:
-        """
-        The events with their recorded offsets.
-        """
+        """The events with their recorded offsets."""
         return self.cassette.events
 
     @property
     def text(self) -> str:
-        """
-        The text that was generated.
-        """
+        """The text that was generated."""
         return self.cassette.text
 
     @property
     def final_message(self) -> dict[str, Any] | None:
-        """
-        The message as an SDK would have it in the end, or None if there is none.
-        """
+        """The message as an SDK would have it in the end, or None if there is none."""
         return self.cassette.final_message()
 
     @property
     def status(self) -> int | None:
-        """
-        The status of the answer; None where none came.
-        """
+        """The status of the answer; None where none came."""
         response = self.cassette.response
         return None if response is None else response.status
 
@@ -108,9 +88,7 @@ class Interaction:
 
 
 class Tape:
-    """
-    The requests of one test, and the server that answers them.
-    """
+    """The requests of one test, and the server that answers them."""
 
     def __init__(
         self, server: RunningServer, scope: Scope, name: str, cassettes: Path
@@ -123,16 +101,12 @@ class Tape:
 
     @property
     def base_url(self) -> str:
-        """
-        What to set as a client's base URL, without ``/v1``.
-        """
+        """What to set as a client's base URL, without ``/v1``."""
         return self._address.base_url
 
     @property
     def env(self) -> dict[str, str]:
-        """
-        What leads the SDKs of a subprocess to this test's cassettes.
-        """
+        """What leads the SDKs of a subprocess to this test's cassettes."""
         env = self._address.env
         env["OPENAI_BASE_URL"] = f"{self.base_url}/v1"
         if "ANTHROPIC_API_KEY" in env:
@@ -141,16 +115,12 @@ class Tape:
 
     @property
     def mode(self) -> str:
-        """
-        The record mode of this test.
-        """
+        """The record mode of this test."""
         return self._scope.policy.mode.value
 
     @property
     def requests(self) -> list[AskedRequest]:
-        """
-        All requests so far, in the order in which they came.
-        """
+        """All requests so far, in the order in which they came."""
         return [AskedRequest(exchange.request) for exchange in self._log()]
 
     @property
@@ -169,16 +139,12 @@ class Tape:
 
     @property
     def misses(self) -> list[MissReport]:
-        """
-        Why requests were not answered, each request once.
-        """
+        """Why requests were not answered, each request once."""
         return list(self._scope.tally.misses.values())
 
     @property
     def tally(self) -> Tally:
-        """
-        Counts and what is behind them.
-        """
+        """Counts and what is behind them."""
         return self._scope.tally
 
     def set_speed(self, speed: float | str) -> None:

@@ -1,6 +1,4 @@
-"""
-Where the cassettes of a test lie, and those whose tests are there no more.
-"""
+"""Where the cassettes of a test lie, and those whose tests are there no more."""
 
 from __future__ import annotations
 
@@ -51,9 +49,7 @@ def name_in_module(nodeid: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """
-    Return a name that every file system takes as one folder, and as no other's.
-    """
+    """Return a name that every file system takes as one folder, and as no other's."""
     plain = _REPLACED.sub("-", name)
     if _DEVICE.match(plain):
         plain = f"-{plain}"

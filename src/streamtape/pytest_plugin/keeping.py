@@ -1,6 +1,4 @@
-"""
-Whether what a test recorded may take the place of what was recorded before.
-"""
+"""Whether what a test recorded may take the place of what was recorded before."""
 
 from __future__ import annotations
 
@@ -89,9 +87,7 @@ class Keeping:
         return new.whole[key] >= needed
 
     def _kept(self, lacking: set[str], old: _Takes, new: _Takes) -> list[str]:
-        """
-        Return the names of old recordings that would go for nothing, sorted.
-        """
+        """Return the names of old recordings that would go for nothing, sorted."""
         if not self._replaces:
             return []
         if self._is_shared:
@@ -112,9 +108,7 @@ class Keeping:
 
 
 class _Takes:
-    """
-    Some cassettes of a library by their keys, and how many there are of each.
-    """
+    """Some cassettes of a library by their keys, and how many there are of each."""
 
     def __init__(self, library: Library, paths: Iterable[Path]) -> None:
         known = library.keys()

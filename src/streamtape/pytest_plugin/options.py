@@ -30,9 +30,7 @@ _MARKER_WORDS: Final = ("cassettes", *_SETTINGS)
 
 
 class Unused(StrEnum):
-    """
-    What becomes of cassettes that no test asks for.
-    """
+    """What becomes of cassettes that no test asks for."""
 
     IGNORE = "ignore"
     WARN = "warn"
@@ -40,9 +38,7 @@ class Unused(StrEnum):
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """
-    Add options and ini values; all of them carry our name.
-    """
+    """Add options and ini values; all of them carry our name."""
     group = parser.getgroup("streamtape", "record and replay streaming answers")
     group.addoption(
         "--streamtape-mode",
@@ -88,9 +84,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """
-    What holds for one test: settings by their names, and where its cassettes are.
-    """
+    """What holds for one test: settings by their names, and where its cassettes are."""
 
     settings: Mapping[str, object]
     upstream_source: str
@@ -144,9 +138,7 @@ def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """
-    Let what can't be as it was asked for fail a test with a sentence.
-    """
+    """Let what can't be as it was asked for fail a test with a sentence."""
     try:
         yield
     except UsageError as error:
@@ -170,9 +162,7 @@ def find_unused(config: pytest.Config) -> Unused:
 
 
 def wants_report(config: pytest.Config) -> bool:
-    """
-    Whether to tell at the end what became of each test's requests.
-    """
+    """Whether to tell at the end what became of each test's requests."""
     return bool(
         config.getoption("streamtape_report") or config.getini("streamtape_report")
     )

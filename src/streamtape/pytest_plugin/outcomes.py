@@ -1,6 +1,4 @@
-"""
-What became of a test's requests: for its failure, the JUnit file and the summary.
-"""
+"""What became of a test's requests: for its failure, the JUnit file and the summary."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ _NAMED: Final = 10
 
 
 class Fate(StrEnum):
-    """
-    The worst of what happened to a test's requests.
-    """
+    """The worst of what happened to a test's requests."""
 
     MISS = "MISS"
     """Something was asked that nothing recorded answers."""
@@ -45,9 +41,7 @@ class Verdict:
 
     @property
     def fate(self) -> Fate:
-        """
-        The word for it.
-        """
+        """The word for it."""
         for told, fate in (
             ("miss", Fate.MISS),
             ("error", Fate.MISS),
@@ -62,15 +56,11 @@ class Verdict:
         return Fate.NONE
 
     def needed(self) -> Verdict:
-        """
-        Return it without a word on what was unused.
-        """
+        """Return it without a word on what was unused."""
         return replace(self, unused=())
 
     def properties(self) -> Iterator[tuple[str, object]]:
-        """
-        Yield what a JUnit file tells of the test.
-        """
+        """Yield what a JUnit file tells of the test."""
         yield "streamtape", self.fate.value
         for told, count in self.counts.items():
             yield f"streamtape_{told}", count
@@ -80,16 +70,12 @@ class Verdict:
             yield "streamtape_unused", ", ".join(self.unused)
 
     def as_json(self) -> dict[str, Any]:
-        """
-        Return it as a worker sends it.
-        """
+        """Return it as a worker sends it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, sent: Mapping[str, Any]) -> Verdict:
-        """
-        Return what a worker sent.
-        """
+        """Return what a worker sent."""
         return cls(**{**sent, "unused": tuple(sent["unused"])})
 
 
@@ -126,9 +112,7 @@ def summary_lines(
 
 
 def some(names: Iterable[str]) -> str:
-    """
-    Return the first names, and how many more there are.
-    """
+    """Return the first names, and how many more there are."""
     listed = list(names)
     more = len(listed) - _NAMED
     return ", ".join(listed[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,6 +1,4 @@
-"""
-One run of pytest in one process: its server, its tests and what to tell of them.
-"""
+"""One run of pytest in one process: its server, its tests and what to tell of them."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ _BROKEN: Final = {
 
 @dataclass(slots=True, kw_only=True)
 class _Test:
-    """
-    A test that has the fixture, while it runs.
-    """
+    """A test that has the fixture, while it runs."""
 
     served: Served
     has_passed: bool = False
@@ -43,9 +39,7 @@ _TEST = pytest.StashKey[_Test]()
 
 
 class Run:
-    """
-    What a process knows of its run.
-    """
+    """What a process knows of its run."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -64,9 +58,7 @@ class Run:
         cassettes: Path,
         temporary: pytest.TempPathFactory,
     ) -> Iterator[Tape]:
-        """
-        Serve one test.
-        """
+        """Serve one test."""
         if asked.cassettes is None:
             folder = folder_of(cassettes, item.path.stem, name_in_module(item.nodeid))
         else:
@@ -103,9 +95,7 @@ class Run:
             pytest.fail("\n\n".join(late), pytrace=False)
 
     def judge(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        """
-        Let a report say what became of the test's requests, and fail for misses.
-        """
+        """Let a report say what became of the test's requests, and fail for misses."""
         test = item.stash.get(_TEST, None)
         if test is None:
             return
@@ -138,9 +128,7 @@ class Run:
         return [f"nobody asked for {', '.join(unused)}"] if unused else []
 
     def find_orphans(self, items: list[pytest.Item]) -> None:
-        """
-        Find folders whose tests are there no more, of files that were read whole.
-        """
+        """Find folders whose tests are there no more, of files that were read whole."""
         config = self._config
         if any("::" in argument for argument in config.args):
             return
@@ -158,18 +146,14 @@ class Run:
             )
 
     def stop(self) -> None:
-        """
-        Stop the server, if there is one.
-        """
+        """Stop the server, if there is one."""
         if self._worker is not None:
             self._worker.stop()
             self.late += self._worker.late
             self._worker = None
 
     def told(self) -> dict[str, Any]:
-        """
-        Return what a worker sends to the process that tells of the run.
-        """
+        """Return what a worker sends to the process that tells of the run."""
         return {
             "notes": self._notes,
             "orphans": sorted(self.orphans),
@@ -177,9 +161,7 @@ class Run:
         }
 
     def merge(self, told: Mapping[str, Any]) -> None:
-        """
-        Take what a worker sent.
-        """
+        """Take what a worker sent."""
         self._notes += told["notes"]
         self.orphans |= set(told["orphans"])
         self.late += told["late"]
@@ -215,9 +197,7 @@ def _without_ours(
 
 
 def _findings(test: _Test) -> list[str]:
-    """
-    Say for what a test has to fail, whatever it made of the answers.
-    """
+    """Say for what a test has to fail, whatever it made of the answers."""
     tape = test.served.tape
     found = [*map(str, tape.misses), *tape.tally.failures]
     counts = tape.tally.counts

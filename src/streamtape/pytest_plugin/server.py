@@ -1,6 +1,4 @@
-"""
-The server of a worker process, and the tape of a test on it.
-"""
+"""The server of a worker process, and the tape of a test on it."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ _WRITING = frozenset({RecordMode.ALL, RecordMode.NEW_EPISODES, RecordMode.ONCE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """
-    A test that is served, while it runs.
-    """
+    """A test that is served, while it runs."""
 
     tape: Tape
     look: Callable[[], Verdict]
@@ -173,16 +169,12 @@ class Worker:
 
     @property
     def late(self) -> list[str]:
-        """
-        The ids of tests that asked something after their end, each once.
-        """
+        """The ids of tests that asked something after their end, each once."""
         late = dict.fromkeys(self._server.scopes.late)
         return [self._names[name] for name in late]
 
     def stop(self) -> None:
-        """
-        Stop the server; may be called twice.
-        """
+        """Stop the server; may be called twice."""
         self._server.stop()
 
 

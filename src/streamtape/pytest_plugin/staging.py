@@ -1,6 +1,4 @@
-"""
-Cassettes that a test records: out of the way until the test has passed.
-"""
+"""Cassettes that a test records: out of the way until the test has passed."""
 
 from __future__ import annotations
 
@@ -56,9 +54,7 @@ class Staging:
 
     @property
     def new(self) -> list[Path]:
-        """
-        What was recorded, sorted.
-        """
+        """What was recorded, sorted."""
         now = _marks(self.path)
         return [
             self.path / name
@@ -68,9 +64,7 @@ class Staging:
 
     @property
     def old(self) -> list[Path]:
-        """
-        The cassettes that were in the folder when the test began, sorted.
-        """
+        """The cassettes that were in the folder when the test began, sorted."""
         return [self.folder / name for name in sorted(self._old)]
 
     def publish(self, *, drops_old: bool) -> None:
@@ -99,18 +93,14 @@ class Staging:
         _clear_leftovers(self.folder)
 
     def discard(self) -> None:
-        """
-        Forget what was recorded; does nothing once it was published or moved.
-        """
+        """Forget what was recorded; does nothing once it was published or moved."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def move(self, target: Path) -> None:
-        """
-        Move what was recorded to where it doesn't count, for a person to look at.
-        """
+        """Move what was recorded to where it doesn't count, for a person to look at."""
         now = _marks(self.path)
         for name, mark in self._before.items():
             if now.get(name) == mark:
@@ -126,9 +116,7 @@ class Staging:
         return move_to_free(current_disk(), path, target)
 
     def _is_old(self, path: Path) -> bool:
-        """
-        Whether a file of the folder is what it was when the test began.
-        """
+        """Whether a file of the folder is what it was when the test began."""
         old = self._old.get(path.relative_to(self.folder).as_posix())
         return old is not None and old == _mark(path)
 
@@ -148,9 +136,7 @@ def begin_staging(folder: Path, *, keeps_old: bool) -> Staging:
 
 
 def _clear_leftovers(folder: Path) -> None:
-    """
-    Take away what killed runs left of a test that is now recorded whole.
-    """
+    """Take away what killed runs left of a test that is now recorded whole."""
     if os.name == "nt":
         # There is no lock that tells of a process that runs.
         return
@@ -168,9 +154,7 @@ def _prefix(folder: Path) -> str:
 
 
 def _marks(folder: Path) -> dict[str, _Mark]:
-    """
-    Return the marks of all cassettes in a folder, by their paths from there on.
-    """
+    """Return the marks of all cassettes in a folder, by their paths from there on."""
     return {
         tape.relative_to(folder).as_posix(): mark
         for tape in folder.rglob(f"*{TAPE_SUFFIX}")
@@ -187,9 +171,7 @@ def _mark(path: Path) -> _Mark | None:
 
 
 def _remove_empty(folder: Path, top: Path) -> None:
-    """
-    Remove a folder within another if nothing is in it any more.
-    """
+    """Remove a folder within another if nothing is in it any more."""
     if folder != top:
         with contextlib.suppress(OSError):
             folder.rmdir()

@@ -1,3 +1,1 @@
-"""
-The only asyncio: sockets, the clock, and the recipes that drive the core.
-"""
+"""The only asyncio: sockets, the clock, and the recipes that drive the core."""

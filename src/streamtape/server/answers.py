@@ -1,6 +1,4 @@
-"""
-Answers of our own: errors in the API's shape, preflights, status.
-"""
+"""Answers of our own: errors in the API's shape, preflights, status."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ def error_answer(error: StreamtapeError) -> web.Response:
 
 
 def error_body(error: StreamtapeError) -> str:
-    """
-    The API's error envelope as JSON, without any key that the request had.
-    """
+    """The API's error envelope as JSON, without any key that the request had."""
     error_type = error.error_type if isinstance(error, RequestError) else "api_error"
     message = str(error)
     if isinstance(error, CassetteError):
@@ -55,9 +51,7 @@ def error_body(error: StreamtapeError) -> str:
 def json_answer(
     body: str, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """
-    Make an answer of ours with a JSON body.
-    """
+    """Make an answer of ours with a JSON body."""
     return web.Response(
         text=body,
         status=status,
@@ -67,9 +61,7 @@ def json_answer(
 
 
 def preflight_answer(request: web.BaseRequest) -> web.Response:
-    """
-    Answer an OPTIONS request: whatever a page of a loopback origin asks for.
-    """
+    """Answer an OPTIONS request: whatever a page of a loopback origin asks for."""
     method, names = (
         request.headers.get(f"Access-Control-Request-{asked}", "*")
         for asked in ("Method", "Headers")
@@ -84,9 +76,7 @@ def preflight_answer(request: web.BaseRequest) -> web.Response:
 
 
 def add_cors(response: web.StreamResponse, origin: str | None) -> None:
-    """
-    Let a page of a loopback origin, which the guard has checked, read an answer.
-    """
+    """Let a page of a loopback origin, which the guard has checked, read an answer."""
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = "*"

@@ -1,6 +1,4 @@
-"""
-The Python interface: a proxy for the length of a ``with`` block.
-"""
+"""The Python interface: a proxy for the length of a ``with`` block."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The only place where a clock is read, and an event loop whose timers are exact.
-"""
+"""The only place where a clock is read, and an event loop whose timers are exact."""
 
 from __future__ import annotations
 
@@ -15,36 +13,24 @@ from typing import Protocol
 
 
 class Timer(Protocol):
-    """
-    A call that has been put off.
-    """
+    """A call that has been put off."""
 
     def cancel(self) -> None:
-        """
-        Take it back; does nothing once it has run.
-        """
+        """Take it back; does nothing once it has run."""
 
 
 class Clock(Protocol):
-    """
-    Time as the recipes see it; :class:`streamtape.testing.FakeClock` is another.
-    """
+    """Time as the recipes see it; :class:`streamtape.testing.FakeClock` is another."""
 
     def now_ns(self) -> int:
-        """
-        Monotonic time; only differences mean anything.
-        """
+        """Monotonic time; only differences mean anything."""
 
     def call_at_ns(self, due_ns: int, callback: Callable[[], None]) -> Timer:
-        """
-        Call back once :meth:`now_ns` has reached a time, never from within this.
-        """
+        """Call back once :meth:`now_ns` has reached a time, never from within this."""
 
 
 class SystemClock:
-    """
-    The machine's monotonic clock and the running loop's timers.
-    """
+    """The machine's monotonic clock and the running loop's timers."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -52,16 +38,12 @@ class SystemClock:
     now_ns = staticmethod(time.monotonic_ns)
 
     def call_at_ns(self, due_ns: int, callback: Callable[[], None]) -> Timer:
-        """
-        Call back at a time; asyncio's own clock is this one, in seconds.
-        """
+        """Call back at a time; asyncio's own clock is this one, in seconds."""
         return self._loop.call_at(due_ns / 1e9, callback)
 
 
 async def sleep_until_ns(clock: Clock, due_ns: int) -> None:
-    """
-    Wait until a deadline; returns at once when it has passed.
-    """
+    """Wait until a deadline; returns at once when it has passed."""
     if clock.now_ns() >= due_ns:
         return
     reached = asyncio.Event()
@@ -73,9 +55,7 @@ async def sleep_until_ns(clock: Clock, due_ns: int) -> None:
 
 
 def wall_time() -> str:
-    """
-    The date and time in UTC, ISO 8601 to the second; for people only.
-    """
+    """The date and time in UTC, ISO 8601 to the second; for people only."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -114,9 +94,7 @@ if hasattr(selectors, "EpollSelector"):
         def select(
             self, timeout: float | None = None
         ) -> list[tuple[selectors.SelectorKey, int]]:
-            """
-            Wait as the base class does, but never past the timeout.
-            """
+            """Wait as the base class does, but never past the timeout."""
             descriptor = self.fileno()
             # select(2) can't take a larger descriptor.
             if timeout is None or timeout <= 0 or descriptor >= 1024:

@@ -1,6 +1,4 @@
-"""
-Recordings on their way to a name, in one thread beside the loop.
-"""
+"""Recordings on their way to a name, in one thread beside the loop."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ MOST_WAITING: Final = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """
-    A recording whose answer is over, and what is known of it.
-    """
+    """A recording whose answer is over, and what is known of it."""
 
     scope: Scope
     recording: Recording
@@ -48,9 +44,7 @@ class Ended:
 
 
 class Commits:
-    """
-    Gives recordings their names, those of one request in the order of their ends.
-    """
+    """Gives recordings their names, those of one request in the order of their ends."""
 
     def __init__(self) -> None:
         self._pending: dict[tuple[Scope, str], Future[None]] = {}
@@ -61,9 +55,7 @@ class Commits:
         self._disk = ThreadPoolExecutor(1, "streamtape-disk")
 
     def submit(self, ended: Ended) -> None:
-        """
-        Have a recording named, and count and tell what became of it.
-        """
+        """Have a recording named, and count and tell what became of it."""
         if ended.reason in _UNFINISHED:
             ended.scope.tally.count("unfinished")
             _leave(ended)
@@ -78,9 +70,7 @@ class Commits:
         self._forget_done()
 
     async def keep_up(self) -> None:
-        """
-        Wait while more recordings wait for the disk than may.
-        """
+        """Wait while more recordings wait for the disk than may."""
         while len(self._waiting) > MOST_WAITING:
             await asyncio.shield(asyncio.wrap_future(self._waiting[0]))
             self._forget_done()
@@ -90,9 +80,7 @@ class Commits:
             self._waiting.popleft()
 
     async def settle(self, scope: Scope, key: str) -> None:
-        """
-        Wait for what was recorded of a request, so that it can be replayed.
-        """
+        """Wait for what was recorded of a request, so that it can be replayed."""
         commit = self._pending.get((scope, key))
         if commit is not None:
             # A client that leaves now must not take the commit with it.
@@ -152,9 +140,7 @@ def _give_name(ended: Ended) -> None:
 
 
 def _leave(ended: Ended) -> None:
-    """
-    Leave a recording as the part that it is, for ``streamtape recover``.
-    """
+    """Leave a recording as the part that it is, for ``streamtape recover``."""
     writer = ended.writer
     path = writer.path
     writer.close()
@@ -172,9 +158,7 @@ def _count_lost(ended: Ended) -> None:
 
 
 def _find_secrets(recording: Recording, writer: CassetteWriter) -> list[str]:
-    """
-    Look for secrets once more, in the file's bytes and in its texts joined.
-    """
+    """Look for secrets once more, in the file's bytes and in its texts joined."""
     if writer.path is None or writer.failure is not None:
         return []
     return list(dict.fromkeys(recording.find_kinds() + find_raw_kinds(writer.path)))

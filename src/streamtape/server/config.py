@@ -1,6 +1,4 @@
-"""
-What one server is told at its start.
-"""
+"""What one server is told at its start."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ _RULES_FIELDS: Final = frozenset(each.name for each in fields(Rules) if each.com
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """
-    How requests are answered: what may differ from scope to scope.
-    """
+    """How requests are answered: what may differ from scope to scope."""
 
     mode: RecordMode = RecordMode.NONE
     pacing: Pacing = field(default_factory=Pacing)
@@ -51,9 +47,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """
-    Where to listen, what to answer from, and how.
-    """
+    """Where to listen, what to answer from, and how."""
 
     cassettes: Path = field(default_factory=lambda: Path(DEFAULT_CASSETTES))
     """The library's folder."""
@@ -95,9 +89,7 @@ class Config:
 
     @property
     def replays_only(self) -> bool:
-        """
-        Whether no request at all may go upstream.
-        """
+        """Whether no request at all may go upstream."""
         policies = (self.policy, *self.scopes.values())
         return all(policy.mode is RecordMode.NONE for policy in policies)
 

@@ -1,6 +1,4 @@
-"""
-One request after the guard: replayed, recorded, forwarded or refused.
-"""
+"""One request after the guard: replayed, recorded, forwarded or refused."""
 
 from __future__ import annotations
 
@@ -50,9 +48,7 @@ class Exchanges:
         self._forwards = Forwards(config, upstreams, self._commits, clock)
 
     def can_forward(self, policy: Policy) -> bool:
-        """
-        Whether a policy has an upstream.
-        """
+        """Whether a policy has an upstream."""
         return self._forwards.has_upstream_for(policy)
 
     async def answer(self, asked: Asked) -> web.StreamResponse:
@@ -97,9 +93,7 @@ class Exchanges:
         self.scopes.reset(name)
 
     def stop(self) -> None:
-        """
-        End all answers that run; they break off.
-        """
+        """End all answers that run; they break off."""
         self._hits.stop()
         self._forwards.stop()
 
@@ -156,9 +150,7 @@ class Exchanges:
     async def _decide(
         self, asked: Asked, question: Question
     ) -> tuple[Action, Path | None]:
-        """
-        Return what to do, and the cassette where that is to replay one.
-        """
+        """Return what to do, and the cassette where that is to replay one."""
         scope, mode = asked.scope, asked.policy.mode
         on_miss = decide(mode, library_empty=scope.began_empty, hit=False)
         if on_miss is decide(mode, library_empty=scope.began_empty, hit=True):

@@ -1,6 +1,4 @@
-"""
-What a program's environment has to say so that its SDK asks a server of ours.
-"""
+"""What a program's environment has to say so that its SDK asks a server of ours."""
 
 from __future__ import annotations
 

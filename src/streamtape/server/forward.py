@@ -48,15 +48,11 @@ class Forwards:
         self._relays: set[Relay] = set()
 
     def has_upstream_for(self, policy: Policy) -> bool:
-        """
-        Whether requests may be forwarded at all under a policy.
-        """
+        """Whether requests may be forwarded at all under a policy."""
         return self._upstreams.has_one_for(policy)
 
     def stop(self) -> None:
-        """
-        End all answers that run; they break off.
-        """
+        """End all answers that run; they break off."""
         self._is_stopping = True
         for relay in self._relays:
             relay.stop()
@@ -204,15 +200,11 @@ class Upstreams:
         self._open: dict[tuple[str, str], Upstream] = {}
 
     def has_one_for(self, policy: Policy) -> bool:
-        """
-        Whether requests may be forwarded at all.
-        """
+        """Whether requests may be forwarded at all."""
         return (policy.upstream or self._default) is not None
 
     def get(self, policy: Policy) -> Upstream:
-        """
-        Return the upstream for a policy that has one.
-        """
+        """Return the upstream for a policy that has one."""
         base_url, source = self._default, self._source
         if policy.upstream is not None:
             base_url, source = policy.upstream, policy.upstream_source
@@ -228,8 +220,6 @@ class Upstreams:
         return upstream
 
     async def close(self) -> None:
-        """
-        Close all connections.
-        """
+        """Close all connections."""
         for upstream in self._open.values():
             await upstream.close()

@@ -1,6 +1,4 @@
-"""
-The HTTP face: who is let in, what is answered here, and the errors' answers.
-"""
+"""The HTTP face: who is let in, what is answered here, and the errors' answers."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ class Face:
         self._token = token
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """
-        Answer one request; whatever goes wrong becomes an answer too.
-        """
+        """Answer one request; whatever goes wrong becomes an answer too."""
         try:
             before, target = self._admit(request)
         except RefusedRequestError as error:
@@ -122,9 +118,7 @@ class Face:
     async def _answer_here(
         self, request: web.BaseRequest, scope: str, target: str
     ) -> web.Response | None:
-        """
-        Answer what is never forwarded, recorded or missed.
-        """
+        """Answer what is never forwarded, recorded or missed."""
         path = target.partition("?")[0]
         if request.method == "OPTIONS":
             return preflight_answer(request)
@@ -199,9 +193,7 @@ class Face:
         )
 
     def _policy_of(self, request: web.BaseRequest, policy: Policy) -> Policy:
-        """
-        Return the policy of a scope with what one request asks for itself.
-        """
+        """Return the policy of a scope with what one request asks for itself."""
         speed = request.headers.get("x-streamtape-speed")
         mode = request.headers.get("x-streamtape-mode")
         try:
@@ -227,9 +219,7 @@ def _bad_header(name: str, reason: str) -> RefusedRequestError:
 
 
 def _is_local(request: web.BaseRequest) -> bool:
-    """
-    Whether a request came in by the loopback interface.
-    """
+    """Whether a request came in by the loopback interface."""
     sockname = request.get_extra_info("sockname")
     return sockname is not None and is_loopback(sockname[0])
 
@@ -237,9 +227,7 @@ def _is_local(request: web.BaseRequest) -> bool:
 def _close_behind(
     request: web.BaseRequest, response: web.StreamResponse
 ) -> web.StreamResponse:
-    """
-    Let a client know that the rest of its body is not waited for.
-    """
+    """Let a client know that the rest of its body is not waited for."""
     if not request.content.is_eof():
         response.force_close()
     return response

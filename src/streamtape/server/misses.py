@@ -1,6 +1,4 @@
-"""
-The report of a miss, from the library that did not have the answer.
-"""
+"""The report of a miss, from the library that did not have the answer."""
 
 from __future__ import annotations
 
@@ -51,9 +49,7 @@ def _report(scope: Scope, asked: CleanRequest, seen: Matched, key: str) -> MissR
 
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
-    """
-    The misses of one scope that are being explained now.
-    """
+    """The misses of one scope that are being explained now."""
 
     recorded: Recorded[Known]
     came: int = 0

@@ -29,9 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AloneLimits:
-    """
-    How much of an answer is still recorded when its client has left.
-    """
+    """How much of an answer is still recorded when its client has left."""
 
     time_ns: int
     size_bytes: int
@@ -122,25 +120,19 @@ class Relay:
         await self._outlet.finish(self.reason)
 
     def stop(self) -> None:
-        """
-        End at once, because the server stops.
-        """
+        """End at once, because the server stops."""
         self._is_stopping = True
         self._tee.close()
 
     def fail(self, error: Exception) -> None:
-        """
-        End because a chunk could not be sent or recorded.
-        """
+        """End because a chunk could not be sent or recorded."""
         if self._failure is None:
             log.error("a defect of streamtape itself ends an answer", exc_info=error)
             self._failure = error
         self._tee.close()
 
     def send(self, chunk: bytes) -> None:
-        """
-        Give a chunk to the client.
-        """
+        """Give a chunk to the client."""
         if self._failure is not None:
             return
         if self._is_alone:
@@ -151,9 +143,7 @@ class Relay:
             self._tee.pause()
 
     def record(self, chunk: bytes, at_ns: int) -> None:
-        """
-        Give a chunk, which the client has, to the tape.
-        """
+        """Give a chunk, which the client has, to the tape."""
         if self._tape is not None and self._failure is None:
             self._tape.feed(chunk, at_ns - self._start_ns)
 
@@ -250,46 +240,32 @@ class Tape:
         """Whether there is anything that could end."""
 
     def begin(self, response: Response) -> None:
-        """
-        Write the head of the answer.
-        """
+        """Write the head of the answer."""
         self.has_begun = True
         self.writer.write(self.recording.begin(response))
 
     def feed(self, chunk: bytes, offset_ns: int) -> None:
-        """
-        Write what is known of the body with this chunk, which may be nothing.
-        """
+        """Write what is known of the body with this chunk, which may be nothing."""
         packed = self.recording.feed(chunk, offset_ns)
         if packed:
             self.writer.write(packed)
 
     def end(self, reason: EndReason, offset_ns: int, detail: str) -> None:
-        """
-        Write how the answer ended.
-        """
+        """Write how the answer ended."""
         self.writer.write(self.recording.end(reason, offset_ns, detail=detail))
 
 
 class Sink(Protocol):
-    """
-    Where the chunks of one stream go.
-    """
+    """Where the chunks of one stream go."""
 
     def send(self, chunk: bytes) -> None:
-        """
-        Give a chunk to the client.
-        """
+        """Give a chunk to the client."""
 
     def record(self, chunk: bytes, at_ns: int) -> None:
-        """
-        Give a chunk, which the client has, to the tape.
-        """
+        """Give a chunk, which the client has, to the tape."""
 
     def fail(self, error: Exception) -> None:
-        """
-        Take note that one of the other two raised; ends this stream.
-        """
+        """Take note that one of the other two raised; ends this stream."""
 
 
 class Batch:
@@ -309,9 +285,7 @@ class Batch:
         self._chunks: list[tuple[Sink, bytes, int]] = []
 
     def add(self, sink: Sink, chunk: bytes, at_ns: int) -> None:
-        """
-        Take a chunk and the time of its arrival.
-        """
+        """Take a chunk and the time of its arrival."""
         if not self._chunks:
             _send(sink, chunk)
             self._loop.call_soon(self.flush)

@@ -30,9 +30,7 @@ from streamtape.server.response import Outlet, open_outlet, tell
 
 
 class Hits:
-    """
-    Replays the cassettes of one server.
-    """
+    """Replays the cassettes of one server."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -40,9 +38,7 @@ class Hits:
         self._is_stopping = False
 
     def stop(self) -> None:
-        """
-        Let answers that break off from now on do so because the server stops.
-        """
+        """Let answers that break off from now on do so because the server stops."""
         self._is_stopping = True
 
     async def status_of(self, path: Path) -> int:
@@ -198,9 +194,7 @@ class Player:
             raise self._error
 
     def _send_due(self) -> None:
-        """
-        Send what is due now and set the timer for what comes next.
-        """
+        """Send what is due now and set the timer for what comes next."""
         try:
             self._send_batch()
         except Exception as error:

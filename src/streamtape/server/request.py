@@ -27,9 +27,7 @@ from streamtape.server.stats import Exchange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """
-    A request that was let in, read to its end.
-    """
+    """A request that was let in, read to its end."""
 
     request: Request
     web_request: web.BaseRequest
@@ -44,9 +42,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """
-    A request as matching sees it.
-    """
+    """A request as matching sees it."""
 
     clean: CleanRequest
     seen: Matched | None
@@ -59,9 +55,7 @@ class Question:
 
     @property
     def default_key(self) -> str:
-        """
-        The match key under the default rules, which a cassette holds.
-        """
+        """The match key under the default rules, which a cassette holds."""
         return self.key if self.has_default_rules else request_key(self.clean)
 
 

@@ -85,9 +85,7 @@ class Outlet:
         await self.response.prepare(self._request)
 
     def write(self, data: bytes) -> None:
-        """
-        Send bytes of the body; dropped when the client has gone.
-        """
+        """Send bytes of the body; dropped when the client has gone."""
         if self._rewrite is None:
             self._send(data)
             return
@@ -98,15 +96,11 @@ class Outlet:
 
     @property
     def has_room(self) -> bool:
-        """
-        Whether the client keeps up; if not, await :meth:`drain`.
-        """
+        """Whether the client keeps up; if not, await :meth:`drain`."""
         return not self._protocol.writing_paused
 
     async def drain(self) -> None:
-        """
-        Wait until the client has taken most of what was written.
-        """
+        """Wait until the client has taken most of what was written."""
         with contextlib.suppress(ConnectionError):
             await self._request.writer.drain()
 
@@ -129,9 +123,7 @@ class Outlet:
             self._transport.close()
 
     def abort(self) -> None:
-        """
-        Close the connection now, whatever of the answer is still to be sent.
-        """
+        """Close the connection now, whatever of the answer is still to be sent."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -184,25 +176,19 @@ if sys.platform == "linux":
     import termios
 
     def _count_unsent(descriptor: int) -> int:
-        """
-        Count the bytes that the other side's system hasn't taken yet.
-        """
+        """Count the bytes that the other side's system hasn't taken yet."""
         counted = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
         return int.from_bytes(counted, sys.byteorder)
 
 else:
 
     def _count_unsent(descriptor: int) -> int:
-        """
-        Systems that can't tell lose what is on its way to a slow client.
-        """
+        """Systems that can't tell lose what is on its way to a slow client."""
         return 0
 
 
 class _Head(web.StreamResponse):
-    """
-    A head without a content type if it was given none.
-    """
+    """A head without a content type if it was given none."""
 
     async def _prepare_headers(self) -> None:
         has_type = "Content-Type" in self.headers
@@ -215,9 +201,7 @@ class _Head(web.StreamResponse):
 def head(
     status: int, reason: str, headers: Iterable[tuple[str, str]]
 ) -> web.StreamResponse:
-    """
-    Make the head of an answer; names that occur more than once stay so.
-    """
+    """Make the head of an answer; names that occur more than once stay so."""
     response = _Head(status=status, reason=reason or None)
     for name, value in headers:
         response.headers.add(name, value)

@@ -80,9 +80,7 @@ class Scopes:
             return scope
 
     def set_policy(self, name: str, policy: Policy) -> None:
-        """
-        Say how the requests of a scope are answered, and begin it anew.
-        """
+        """Say how the requests of a scope are answered, and begin it anew."""
         with self._lock:
             self._policies[name] = policy
             if (former := self._scopes.pop(name, None)) is not None:
@@ -123,9 +121,7 @@ class Scopes:
             return [*self._former, *self._scopes.values()]
 
     def reset(self, name: str) -> None:
-        """
-        Begin a new run in one scope, or in all of them if the name is empty.
-        """
+        """Begin a new run in one scope, or in all of them if the name is empty."""
         for scope in self.all():
             if name in ("", scope.name):
                 scope.reset()
@@ -198,9 +194,7 @@ class Scope:
         self.library.end_run(self.tally.lacking)
 
     def name_of(self, path: Path) -> str:
-        """
-        What people call a cassette, from the top of the whole library.
-        """
+        """What people call a cassette, from the top of the whole library."""
         name = self.library.name_of(path)
         return f"{self.name}/{name}" if self.name else name
 
@@ -210,9 +204,7 @@ _MOST_KNOWN: Final = 16
 
 
 class SharedLibraries:
-    """
-    Gives scopes of one folder one library, if they record nothing.
-    """
+    """Gives scopes of one folder one library, if they record nothing."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[Path, Rules], Library] = {}
@@ -236,9 +228,7 @@ class SharedLibraries:
 
 
 def make_library(folder: Path, policy: Policy) -> Library:
-    """
-    Make the library of a folder, which is not looked at yet.
-    """
+    """Make the library of a folder, which is not looked at yet."""
     return Library(
         folder,
         partial(request_key, rules=policy.rules),
@@ -328,9 +318,7 @@ def split_scope(target: str) -> tuple[str, str, str]:
 
 
 def is_scope_name(name: str) -> bool:
-    """
-    Whether a name is safe as that of a folder, or of one within others.
-    """
+    """Whether a name is safe as that of a folder, or of one within others."""
     parts = name.split("/")
     return len(parts) <= _MOST_PARTS and all(
         _PART.fullmatch(part) and len(os.fsencode(part)) <= _MOST_BYTES

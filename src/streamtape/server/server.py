@@ -77,16 +77,12 @@ class RunningServer:
 
     @property
     def summary(self) -> Summary:
-        """
-        What came of the run, so far while the server runs.
-        """
+        """What came of the run, so far while the server runs."""
         return summarise(self.config, self.scopes)
 
     @property
     def env(self) -> dict[str, str]:
-        """
-        What to add to the environment of a program that is to use this server.
-        """
+        """What to add to the environment of a program that is to use this server."""
         return environment(self.base_url, replays=self.config.replays_only)
 
     def scope(self, name: str, **settings: object) -> RunningScope:
@@ -115,9 +111,7 @@ class RunningServer:
         return RunningScope(self, name)
 
     def settle(self) -> None:
-        """
-        Wait until all answers that have ended are cassettes.
-        """
+        """Wait until all answers that have ended are cassettes."""
         self._exchanges.settle()
 
     def wait_for_leavers(self) -> None:
@@ -150,9 +144,7 @@ class RunningServer:
         self.stop()
 
     def stop(self) -> None:
-        """
-        End all answers and write all recordings to the disk; may be called twice.
-        """
+        """End all answers and write all recordings to the disk; may be called twice."""
         self._thread.stop()
 
     async def _serve(self) -> None:
@@ -208,9 +200,7 @@ class RunningServer:
 
 
 class RunningScope:
-    """
-    The part of a server that works on one sub-folder of its library.
-    """
+    """The part of a server that works on one sub-folder of its library."""
 
     def __init__(self, server: RunningServer, name: str) -> None:
         self._server = server
@@ -218,23 +208,17 @@ class RunningScope:
 
     @property
     def base_url(self) -> str:
-        """
-        What to set as a client's base URL, without ``/v1``.
-        """
+        """What to set as a client's base URL, without ``/v1``."""
         return f"{self._server.base_url}/~{quote(self.name, safe='')}"
 
     @property
     def env(self) -> dict[str, str]:
-        """
-        What to add to the environment of a program that is to use this scope.
-        """
+        """What to add to the environment of a program that is to use this scope."""
         mode = self._server.scopes.get(self.name).policy.mode
         return environment(self.base_url, replays=mode is RecordMode.NONE)
 
     def reset(self) -> None:
-        """
-        Begin a new run here: each request gets its first take again.
-        """
+        """Begin a new run here: each request gets its first take again."""
         self._server.reset(self.name)
 
 

@@ -1,6 +1,4 @@
-"""
-What became of the requests of one scope.
-"""
+"""What became of the requests of one scope."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ KEPT_MISSES: Final = 100
 
 @dataclass(slots=True, kw_only=True)
 class Exchange:
-    """
-    One request and what became of it.
-    """
+    """One request and what became of it."""
 
     request: Request
     """Redacted."""
@@ -57,9 +53,7 @@ class Tally:
 
     @property
     def counts(self) -> dict[str, int]:
-        """
-        How many requests met which fate; those that none met are left out.
-        """
+        """How many requests met which fate; those that none met are left out."""
         with self._lock:
             return dict(+self._counts)
 
@@ -73,61 +67,45 @@ class Tally:
             return set(+self._lacking)
 
     def begin_run(self) -> None:
-        """
-        Let what was to be recorded until now be of an earlier run.
-        """
+        """Let what was to be recorded until now be of an earlier run."""
         with self._lock:
             self._lacking.clear()
 
     def begin_recording(self, key: str) -> None:
-        """
-        Count a request as one that is to be recorded.
-        """
+        """Count a request as one that is to be recorded."""
         with self._lock:
             self._lacking[key] += 1
 
     def end_recording(self, key: str) -> None:
-        """
-        Count one of those as recorded whole.
-        """
+        """Count one of those as recorded whole."""
         with self._lock:
             # It may have begun in the run before this one, and then there is none.
             self._lacking -= Counter([key])
 
     def begin(self, request: Request, key: str) -> Exchange:
-        """
-        Take a request into the log, if there is one.
-        """
+        """Take a request into the log, if there is one."""
         exchange = Exchange(request=request, key=key)
         if self.log is not None:
             self.log.append(exchange)
         return exchange
 
     def count(self, told: str) -> None:
-        """
-        Count one request.
-        """
+        """Count one request."""
         with self._lock:
             self._counts[told] += 1
 
     def recount(self, told: str, became: str) -> None:
-        """
-        Count a request as something else than it seemed to become.
-        """
+        """Count a request as something else than it seemed to become."""
         with self._lock:
             self._counts[told] -= 1
             self._counts[became] += 1
 
     def add_play(self, path: Path, took_ns: int) -> None:
-        """
-        Count a cassette that a client got to its end.
-        """
+        """Count a cassette that a client got to its end."""
         self.plays[path] += 1
         self.played_ns += took_ns
 
     def add_miss(self, key: str, report: MissReport) -> None:
-        """
-        Keep the report of a miss, unless it was told already.
-        """
+        """Keep the report of a miss, unless it was told already."""
         if len(self.misses) < KEPT_MISSES:
             self.misses.setdefault(key, report)

@@ -26,9 +26,7 @@ _REPLAYING = frozenset({RecordMode.NONE, RecordMode.ONCE, RecordMode.NEW_EPISODE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
-    """
-    What replays spared, as the cassettes have it.
-    """
+    """What replays spared, as the cassettes have it."""
 
     input_tokens: int = 0
     """Those written to a cache and read from one included."""
@@ -39,9 +37,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """
-    What came of a run.
-    """
+    """What came of a run."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     """
@@ -60,9 +56,7 @@ class Summary:
     saved: Saved = field(default_factory=Saved)
 
     def as_json(self) -> dict[str, Any]:
-        """
-        Return all of it in the types of JSON, times in seconds.
-        """
+        """Return all of it in the types of JSON, times in seconds."""
         return {
             "requests": dict(self.counts),
             "misses": [report.as_json() for report in self.misses],

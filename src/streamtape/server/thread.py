@@ -1,6 +1,4 @@
-"""
-An event loop in a thread of its own.
-"""
+"""An event loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -55,16 +53,12 @@ class LoopThread:
             raise self._error
 
     async def run_until_stopped(self) -> None:
-        """
-        Let :meth:`start` return, and wait for :meth:`stop`.
-        """
+        """Let :meth:`start` return, and wait for :meth:`stop`."""
         self._started.set()
         await self._stopping.wait()
 
     def stop(self) -> None:
-        """
-        Return when it has ended; may be called twice.
-        """
+        """Return when it has ended; may be called twice."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()

@@ -1,6 +1,4 @@
-"""
-Settings: what a project, an environment and a person said, and what holds of it.
-"""
+"""Settings: what a project, an environment and a person said, and what holds of it."""
 
 from streamtape.settings.policy import ScopeSettings, Settings
 from streamtape.settings.resolve import resolve

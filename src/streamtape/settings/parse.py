@@ -38,9 +38,7 @@ class UnfitError(Exception):
 
 
 def describe(value: object) -> str:
-    """
-    Say what a value is, in a few words that repeat no list or table.
-    """
+    """Say what a value is, in a few words that repeat no list or table."""
     match value:
         case bool():
             return str(value).lower()
@@ -57,36 +55,28 @@ def describe(value: object) -> str:
 
 
 def read_url(value: object) -> str:
-    """
-    Take any text; whether it can be an upstream is the server's to say.
-    """
+    """Take any text; whether it can be an upstream is the server's to say."""
     if not isinstance(value, str) or not value:
         raise UnfitError(value)
     return value
 
 
 def read_folder(value: object) -> Path:
-    """
-    Take a path that the system can look up, whether or not it is there.
-    """
+    """Take a path that the system can look up, whether or not it is there."""
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise UnfitError(value)
     return Path(value)
 
 
 def read_port(value: object) -> int:
-    """
-    Take the number of a port; 0 stands for a free one.
-    """
+    """Take the number of a port; 0 stands for a free one."""
     if not isinstance(value, int) or isinstance(value, bool) or value not in _PORTS:
         raise UnfitError(value)
     return value
 
 
 def read_address(value: object) -> str:
-    """
-    Take an IP address, and no name of a host.
-    """
+    """Take an IP address, and no name of a host."""
     if not isinstance(value, str):
         raise UnfitError(value)
     try:
@@ -96,9 +86,7 @@ def read_address(value: object) -> str:
 
 
 def read_speed(value: object) -> float:
-    """
-    Take a number, or what :func:`parse_speed` reads.
-    """
+    """Take a number, or what :func:`parse_speed` reads."""
     match value:
         case bool():
             raise UnfitError(value)
@@ -111,9 +99,7 @@ def read_speed(value: object) -> float:
 
 
 def read_seconds(value: object) -> float:
-    """
-    Take a time that is neither negative nor endless.
-    """
+    """Take a time that is neither negative nor endless."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnfitError(value)
     if not 0 <= value <= LONGEST_S:
@@ -122,18 +108,14 @@ def read_seconds(value: object) -> float:
 
 
 def read_bool(value: object) -> bool:
-    """
-    Take true or false, and no number for it.
-    """
+    """Take true or false, and no number for it."""
     if not isinstance(value, bool):
         raise UnfitError(value)
     return value
 
 
 def read_member(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
-    """
-    Return a reader of one of the values of an enum.
-    """
+    """Return a reader of one of the values of an enum."""
 
     def read(value: object) -> StrEnum:
         if not isinstance(value, str) or value not in list(choices):
@@ -144,23 +126,17 @@ def read_member(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
 
 
 def read_ignore(value: object) -> tuple[str, ...]:
-    """
-    Take a list of JSON paths.
-    """
+    """Take a list of JSON paths."""
     return Rules(ignore=_read_texts(value)).ignore
 
 
 def read_headers(value: object) -> tuple[str, ...]:
-    """
-    Take a list of names of headers.
-    """
+    """Take a list of names of headers."""
     return Rules(headers=_read_texts(value)).headers
 
 
 def read_replace(value: object) -> tuple[tuple[str, str], ...]:
-    """
-    Take a list of pairs of a pattern and a text.
-    """
+    """Take a list of pairs of a pattern and a text."""
     pairs: list[tuple[str, str]] = []
     for item in _items(value):
         match item:
@@ -207,9 +183,7 @@ def parse_number(kind: type[int] | type[float]) -> Callable[[str], object]:
 
 
 def parse_bool(text: str) -> object:
-    """
-    Return what a word such as ``on`` or ``0`` stands for, or the text itself.
-    """
+    """Return what a word such as ``on`` or ``0`` stands for, or the text itself."""
     return _WORDS.get(text.strip().lower(), text)
 
 

@@ -1,6 +1,4 @@
-"""
-The settings that hold, as the values that the server and its scopes go by.
-"""
+"""The settings that hold, as the values that the server and its scopes go by."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ from streamtape.core.pacing import INSTANT, Pacing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeSettings:
-    """
-    What holds for the requests of one scope.
-    """
+    """What holds for the requests of one scope."""
 
     mode: RecordMode | None
     """None leaves it to the command."""
@@ -44,9 +40,7 @@ class ScopeSettings:
 
     @property
     def pacing(self) -> Pacing:
-        """
-        The speed and the longest silence together.
-        """
+        """The speed and the longest silence together."""
         return Pacing(speed=self.speed, max_gap_ns=self.max_gap_ns)
 
     def plain(self) -> dict[str, Any]:
@@ -71,9 +65,7 @@ class ScopeSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(ScopeSettings):
-    """
-    What holds for a server, and for the requests of every scope without its own.
-    """
+    """What holds for a server, and for the requests of every scope without its own."""
 
     upstream: str | None
     """Base URL to forward to, not checked yet; None leaves it to the command."""

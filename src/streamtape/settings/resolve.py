@@ -155,9 +155,7 @@ def _read_table(
 
 
 def _common(said: _Said) -> dict[str, Any]:
-    """
-    Return what the server and each scope have in common, as the fields hold it.
-    """
+    """Return what the server and each scope have in common, as the fields hold it."""
     values = {name: value for name, (value, _) in said.items()}
     gap_s = values["max_gap"]
     return {
@@ -200,9 +198,7 @@ _TABLE: Final = "tool.streamtape"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsFile:
-    """
-    What one file says, not checked yet.
-    """
+    """What one file says, not checked yet."""
 
     path: Path
     shown_path: str
@@ -212,9 +208,7 @@ class SettingsFile:
     """Of the table in the file; empty where it is the file itself."""
 
     def place(self, *tables: str) -> str:
-        """
-        Say where in the file a table is, for the beginning of an error.
-        """
+        """Say where in the file a table is, for the beginning of an error."""
         name = ".".join(filter(None, (self.table_name, *tables)))
         return f"{self.shown_path} [{name}]" if name else self.shown_path
 
@@ -263,9 +257,7 @@ def _files_in(searched: Path, current: Path) -> Iterator[SettingsFile]:
 
 
 def _exists(path: Path) -> bool:
-    """
-    Whether there is something, of any kind, that can be seen from here.
-    """
+    """Whether there is something, of any kind, that can be seen from here."""
     try:
         path.stat()
     except OSError:

@@ -1,6 +1,4 @@
-"""
-The settings, as the one table that files, environment, flags and docs go by.
-"""
+"""The settings, as the one table that files, environment, flags and docs go by."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ from streamtape.settings.parse import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """
-    What one setting is called, may be and does.
-    """
+    """What one setting is called, may be and does."""
 
     name: str
     """In TOML and in Python."""
@@ -70,16 +66,12 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """
-        The option of the command line.
-        """
+        """The option of the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
-        """
-        The variable of the environment.
-        """
+        """The variable of the environment."""
         return f"STREAMTAPE_{self.name.upper()}"
 
     def read(self, value: object, *, source: str = "") -> object:
@@ -105,9 +97,7 @@ class Setting:
             raise UsageError(message) from error
 
     def read_text(self, text: str, *, source: str = "") -> object:
-        """
-        Check a value that came as text, as :meth:`read` does.
-        """
+        """Check a value that came as text, as :meth:`read` does."""
         return self.read(self.parse(text), source=source)
 
 
@@ -137,9 +127,7 @@ def choice(
 
 
 def switch(name: str, help: str) -> Setting:
-    """
-    Return a setting that is off unless it is said to be on.
-    """
+    """Return a setting that is off unless it is said to be on."""
     return Setting(
         name=name,
         help=help,
@@ -324,9 +312,7 @@ def get_setting(name: str, *, source: str, is_scope: bool = False) -> Setting:
 
 
 def explain_settings() -> str:
-    """
-    Return the table in Markdown, ending in a newline.
-    """
+    """Return the table in Markdown, ending in a newline."""
     lines = [
         "| Name | Value | Default | Meaning | For scopes |",
         "| --- | --- | --- | --- | --- |",

@@ -22,9 +22,7 @@ PING: Final = encode_event('{"type": "ping"}', name="ping")
 
 
 def to_json(value: object) -> str:
-    """
-    Write JSON without spaces, characters beyond ASCII as they are.
-    """
+    """Write JSON without spaces, characters beyond ASCII as they are."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -46,9 +44,7 @@ JsonObject: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """
-    One content block.
-    """
+    """One content block."""
 
     content: JsonObject
     """As in the finished message; a value of None is filled in from the seed."""
@@ -58,9 +54,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """
-    Bytes that go into the stream as they are, behind the block before them.
-    """
+    """Bytes that go into the stream as they are, behind the block before them."""
 
     raw: bytes
     is_last: bool = False
@@ -69,9 +63,7 @@ class Wire:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """
-    Why the message stops, where that isn't told by its blocks.
-    """
+    """Why the message stops, where that isn't told by its blocks."""
 
     reason: str
     details: JsonObject | None = None
@@ -82,9 +74,7 @@ Item: TypeAlias = Block | Wire | Stop
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """
-    One result of a web search.
-    """
+    """One result of a web search."""
 
     title: str
     url: str
@@ -123,36 +113,28 @@ def char_citation(cited: str, *, start: int, document_title: str) -> JsonObject:
 
 
 def thinking(value: str, *, signature: str | None = None) -> Block:
-    """
-    Return a thinking block; the signature comes whole in the last delta.
-    """
+    """Return a thinking block; the signature comes whole in the last delta."""
     return Block(
         content={"type": "thinking", "thinking": value, "signature": signature}
     )
 
 
 def redacted_thinking(data: str | None = None) -> Block:
-    """
-    Return a block of encrypted thinking, which arrives whole.
-    """
+    """Return a block of encrypted thinking, which arrives whole."""
     return Block(content={"type": "redacted_thinking", "data": data})
 
 
 def tool_use(
     name: str, arguments: Mapping[str, Any], *, id: str | None = None
 ) -> Block:
-    """
-    Return a call of one of the client's tools.
-    """
+    """Return a call of one of the client's tools."""
     return _call("tool_use", name, arguments, id)
 
 
 def server_tool_use(
     name: str, arguments: Mapping[str, Any], *, id: str | None = None
 ) -> Block:
-    """
-    Return a call of a tool that the API runs by itself.
-    """
+    """Return a call of a tool that the API runs by itself."""
     return _call("server_tool_use", name, arguments, id)
 
 
@@ -176,9 +158,7 @@ def server_tool_result(
 
 
 def web_search_result(*pages: Page, tool_use_id: str | None = None) -> Block:
-    """
-    Return the result of a web search: one large event.
-    """
+    """Return the result of a web search: one large event."""
     found = [
         {
             "type": "web_search_result",
@@ -193,16 +173,12 @@ def web_search_result(*pages: Page, tool_use_id: str | None = None) -> Block:
 
 
 def unknown_block(kind: str = "hologram", **fields: object) -> Block:
-    """
-    Return a block of a type that no client knows yet, which arrives whole.
-    """
+    """Return a block of a type that no client knows yet, which arrives whole."""
     return Block(content={"type": kind, **fields})
 
 
 def unknown_delta(block: Block, kind: str = "mood_delta", **fields: object) -> Block:
-    """
-    Return the block with one more delta, of a type that no client knows yet.
-    """
+    """Return the block with one more delta, of a type that no client knows yet."""
     delta = {"type": kind, **fields}
     return replace(block, odd_deltas=(*block.odd_deltas, delta))
 
@@ -225,9 +201,7 @@ def refusal(
 def error_event(
     error_type: str = "overloaded_error", message: str = "Overloaded"
 ) -> Wire:
-    """
-    Return an error in the midst of a stream, which ends there.
-    """
+    """Return an error in the midst of a stream, which ends there."""
     error = {"details": None, "type": error_type, "message": message}
     return Wire(
         raw=api_event({"type": "error", "error": error}, padding=1), is_last=True
@@ -235,14 +209,10 @@ def error_event(
 
 
 def unknown_event(kind: str = "message_hint", **fields: object) -> Wire:
-    """
-    Return an event of a type that no client knows yet.
-    """
+    """Return an event of a type that no client knows yet."""
     return Wire(raw=api_event({"type": kind, **fields}))
 
 
 def raw(value: bytes) -> Wire:
-    """
-    Return bytes to put between two blocks: comments, broken events, anything.
-    """
+    """Return bytes to put between two blocks: comments, broken events, anything."""
     return Wire(raw=value)

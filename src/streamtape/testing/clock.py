@@ -1,6 +1,4 @@
-"""
-A clock that stands still until a test moves it.
-"""
+"""A clock that stands still until a test moves it."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True, order=True)
 class Handle:
-    """
-    One scheduled call, in the order in which calls run.
-    """
+    """One scheduled call, in the order in which calls run."""
 
     due_ns: int
     number: int
@@ -22,9 +18,7 @@ class Handle:
     is_cancelled: bool = field(default=False, compare=False)
 
     def cancel(self) -> None:
-        """
-        Keep the call from running; without effect once it has run.
-        """
+        """Keep the call from running; without effect once it has run."""
         self.is_cancelled = True
 
 
@@ -45,15 +39,11 @@ class FakeClock:
         self._numbers = itertools.count()
 
     def now_ns(self) -> int:
-        """
-        Return the time, which never decreases.
-        """
+        """Return the time, which never decreases."""
         return self._now_ns
 
     def call_at_ns(self, due_ns: int, callback: Callable[[], None]) -> Handle:
-        """
-        Have *callback* run at a time, or at once on the next move if it is past.
-        """
+        """Have *callback* run at a time, or at once on the next move if it is past."""
         handle = Handle(max(due_ns, self._now_ns), next(self._numbers), callback)
         heapq.heappush(self._pending, handle)
         return handle

@@ -19,9 +19,7 @@ _MOST_JOINED: Final = 4
 
 
 class Write(NamedTuple):
-    """
-    Bytes that go out in one write, and when.
-    """
+    """Bytes that go out in one write, and when."""
 
     offset_ns: int
     """Since the request had arrived whole."""
@@ -50,9 +48,7 @@ class Profile:
     seed: int = 0
 
     def writes(self, events: Sequence[bytes]) -> tuple[Write, ...]:
-        """
-        Lay events out over time; joined again, the writes are the events.
-        """
+        """Lay events out over time; joined again, the writes are the events."""
         dice = Dice("profile", self.seed)
         groups = list(self._grouped(list(self._split(events, dice)), dice))
         return tuple(map(Write, self._offsets_ns(len(groups), dice), groups))
@@ -60,9 +56,7 @@ class Profile:
     def _split(
         self, events: Sequence[bytes], dice: Dice
     ) -> Iterator[tuple[bytes, bool]]:
-        """
-        Give the pieces, and of each whether it may join the piece before it.
-        """
+        """Give the pieces, and of each whether it may join the piece before it."""
         split = self._place_of_split(events, dice) if self.splits else None
         for number, event in enumerate(events):
             if split is not None and number == split[0]:
@@ -73,9 +67,7 @@ class Profile:
 
     @staticmethod
     def _place_of_split(events: Sequence[bytes], dice: Dice) -> tuple[int, int] | None:
-        """
-        Return the number of the event to split and the size of its first part.
-        """
+        """Return the number of the event to split and the size of its first part."""
         inside = [
             (number, place)
             for number, event in enumerate(events[1:], start=1)

@@ -1,6 +1,4 @@
-"""
-What a fake upstream was asked, and the reply to it, streamed or not as asked.
-"""
+"""What a fake upstream was asked, and the reply to it, streamed or not as asked."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ from streamtape.testing.streams import MODEL, MessageFields, count_tokens, messa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """
-    What is asked, and how the answer should come.
-    """
+    """What is asked, and how the answer should come."""
 
     text: str
     """The last text of the user, ``""`` where there is none."""
@@ -74,9 +70,7 @@ def read_prompt(seen: SeenRequest, profile: Profile = TYPICAL) -> Prompt:
 
 
 def _texts(content: Any) -> Iterator[str]:
-    """
-    Give the texts of a message's content, which is one text or a list of blocks.
-    """
+    """Give the texts of a message's content, which is one text or a list of blocks."""
     if isinstance(content, str):
         yield content
         return
@@ -93,9 +87,7 @@ def _tool_results(content: Any) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenRequest(Request):
-    """
-    One request, byte for byte what came over the wire but for the body's framing.
-    """
+    """One request, byte for byte what came over the wire but for the body's framing."""
 
     @property
     def json(self) -> Any:
@@ -149,8 +141,6 @@ def answer(
 
 
 def plain_text(prompt: Prompt) -> Reply:
-    """
-    Answer with a few sentences that quote the prompt.
-    """
+    """Answer with a few sentences that quote the prompt."""
     asked = prompt.text if len(prompt.text) <= 200 else f"{prompt.text[:200]}…"
     return answer(prompt, text(f"You asked: “{asked}”. Here is what I know. {STORY}"))

@@ -20,9 +20,7 @@ from streamtape.testing.streams import MessageFields, message_stream
 
 
 class ReplyEnding(StrEnum):
-    """
-    What becomes of the body and the connection behind the last write.
-    """
+    """What becomes of the body and the connection behind the last write."""
 
     COMPLETE = "complete"
     """The body ends by its framing."""
@@ -37,9 +35,7 @@ class ReplyEnding(StrEnum):
 
 
 class Framing(StrEnum):
-    """
-    How the client knows where the body ends.
-    """
+    """How the client knows where the body ends."""
 
     CHUNKED = "chunked"
     """Each write is one chunk."""
@@ -51,9 +47,7 @@ class Framing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """
-    One answer.
-    """
+    """One answer."""
 
     status: int = 200
     headers: Headers = ()
@@ -67,9 +61,7 @@ class Reply:
 
     @property
     def body(self) -> bytes:
-        """
-        All that is written of the body.
-        """
+        """All that is written of the body."""
         return b"".join(write.raw for write in self.writes)
 
 
@@ -233,16 +225,12 @@ _RESET: Final = "2026-01-01T00:01:00Z"
 
 
 def make_request_id(content: bytes) -> str:
-    """
-    Return the id of a request, told by the content of its answer.
-    """
+    """Return the id of a request, told by the content of its answer."""
     return make_id("req_011C", hashlib.sha256(content).hexdigest())
 
 
 def api_headers(request_id: str) -> Headers:
-    """
-    Return what the API puts on every answer.
-    """
+    """Return what the API puts on every answer."""
     limits = (("requests", 50), ("input-tokens", 40_000), ("output-tokens", 8_000))
     return (
         ("date", _DATE),

@@ -54,27 +54,21 @@ _LARGE: Final = 225_000
 
 
 def tool_reply(prompt: Prompt) -> Reply:
-    """
-    Call one tool, then tell what it said.
-    """
+    """Call one tool, then tell what it said."""
     if prompt.tool_results:
         return _from_results(prompt)
     return answer(prompt, text("I'll look that up."), _call(prompt, 0))
 
 
 def parallel_tools_reply(prompt: Prompt) -> Reply:
-    """
-    Call two tools at once, then tell what they said.
-    """
+    """Call two tools at once, then tell what they said."""
     if prompt.tool_results:
         return _from_results(prompt)
     return answer(prompt, text("Two at once."), _call(prompt, 0), _call(prompt, 1))
 
 
 def tool_loop_reply(prompt: Prompt) -> Reply:
-    """
-    Call a tool, then another, then tell what it said: three turns of an agent.
-    """
+    """Call a tool, then another, then tell what it said: three turns of an agent."""
     if not prompt.tools:
         return plain_text(prompt)
     match len(prompt.tool_results):
@@ -97,9 +91,7 @@ def _from_results(prompt: Prompt) -> Reply:
 
 
 def _example(schema: Mapping[str, Any]) -> Any:
-    """
-    Return a value that a JSON schema allows, with the required properties only.
-    """
+    """Return a value that a JSON schema allows, with the required properties only."""
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type"):
@@ -120,16 +112,12 @@ def _example(schema: Mapping[str, Any]) -> Any:
 
 
 def server_tool_reply(prompt: Prompt) -> Reply:
-    """
-    Answer with a web search and what it found.
-    """
+    """Answer with a web search and what it found."""
     return _search(prompt, *_PAGES)
 
 
 def large_event_reply(prompt: Prompt) -> Reply:
-    """
-    Answer with a web search whose result is one event of more than 300 kB.
-    """
+    """Answer with a web search whose result is one event of more than 300 kB."""
     return _search(prompt, replace(_PAGES[0], size=_LARGE))
 
 
@@ -152,27 +140,21 @@ def _search(prompt: Prompt, *pages: Page) -> Reply:
 
 
 def error_first_reply(prompt: Prompt) -> Reply:
-    """
-    Answer with a stream that is an error and nothing else.
-    """
+    """Answer with a stream that is an error and nothing else."""
     if not prompt.is_stream:
         return overloaded_reply(prompt)
     return events_reply([error_event().raw], profile=prompt.profile)
 
 
 def error_midway_reply(prompt: Prompt) -> Reply:
-    """
-    Answer with a stream that ends with an error within a block.
-    """
+    """Answer with a stream that ends with an error within a block."""
     if not prompt.is_stream:
         return error_reply(500, "api_error", "Internal server error")
     return answer(prompt, text(STORY), error_event())
 
 
 def overloaded_reply(_: Prompt) -> Reply:
-    """
-    Answer that the API is overloaded, to be asked again in a second.
-    """
+    """Answer that the API is overloaded, to be asked again in a second."""
     return error_reply(
         529, "overloaded_error", "Overloaded", retry_after=1, should_retry=True
     )
@@ -192,36 +174,28 @@ def rate_limited_reply(_: Prompt) -> Reply:
 
 
 def bad_request_reply(_: Prompt) -> Reply:
-    """
-    Answer that the request is wrong.
-    """
+    """Answer that the request is wrong."""
     return error_reply(
         400, "invalid_request_error", "max_tokens: must be greater than 0"
     )
 
 
 def too_large_reply(_: Prompt) -> Reply:
-    """
-    Answer that the request is too large.
-    """
+    """Answer that the request is too large."""
     return error_reply(
         413, "request_too_large", "Request exceeds the maximum allowed bytes."
     )
 
 
 def needs_key_reply(prompt: Prompt) -> Reply:
-    """
-    Answer only if there is a key, whatever its value.
-    """
+    """Answer only if there is a key, whatever its value."""
     if prompt.has_key:
         return plain_text(prompt)
     return error_reply(401, "authentication_error", "x-api-key header is required")
 
 
 def broken_reply(ending: ReplyEnding) -> Scenario:
-    """
-    Return a scenario whose answer stops midway through an event.
-    """
+    """Return a scenario whose answer stops midway through an event."""
 
     def scenario(prompt: Prompt) -> Reply:
         whole = plain_text(prompt)

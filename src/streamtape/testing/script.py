@@ -102,9 +102,7 @@ _MODELS: Final = {
 
 
 def models_reply() -> Reply:
-    """
-    Return the list of models, in one page.
-    """
+    """Return the list of models, in one page."""
     data = [_model(model_id) for model_id in _MODELS]
     return json_reply(
         {
@@ -117,9 +115,7 @@ def models_reply() -> Reply:
 
 
 def model_reply(model_id: str) -> Reply:
-    """
-    Return one model, or 404.
-    """
+    """Return one model, or 404."""
     if model_id not in _MODELS:
         return error_reply(404, "not_found_error", f"model: {model_id}")
     return json_reply(_model(model_id))
@@ -136,18 +132,14 @@ def _model(model_id: str) -> JsonObject:
 
 
 def new_batch_reply(seen: SeenRequest) -> Reply:
-    """
-    Return a batch that has just begun.
-    """
+    """Return a batch that has just begun."""
     batch_id = make_id("msgbatch_01", _digest(seen.body))
     counts = {"processing": 2, "succeeded": 0}
     return json_reply(_batch(batch_id, "in_progress", counts, results_url=None))
 
 
 def batch_reply(batch_id: str, origin: str) -> Reply:
-    """
-    Return a batch that has ended, with the absolute URL of its results.
-    """
+    """Return a batch that has ended, with the absolute URL of its results."""
     url = f"{origin}/v1/messages/batches/{batch_id}/results"
     counts = {"processing": 0, "succeeded": 2}
     return json_reply(_batch(batch_id, "ended", counts, results_url=url))
@@ -189,9 +181,7 @@ def _batch(
 
 
 def file_reply(seen: SeenRequest) -> Reply:
-    """
-    Return what the API says of an uploaded file, or 400 if there is none.
-    """
+    """Return what the API says of an uploaded file, or 400 if there is none."""
     part = _file_part(seen)
     if part is None:
         return error_reply(400, "invalid_request_error", "file: Field required")
@@ -211,18 +201,14 @@ def file_reply(seen: SeenRequest) -> Reply:
 
 
 def file_content_reply(file_id: str) -> Reply:
-    """
-    Return a kilobyte that is no text in any encoding.
-    """
+    """Return a kilobyte that is no text in any encoding."""
     return raw_reply(
         Dice("file", file_id).octets(1024), content_type="application/octet-stream"
     )
 
 
 def _file_part(seen: SeenRequest) -> Message | None:
-    """
-    Return the part of a multipart body that has a file name.
-    """
+    """Return the part of a multipart body that has a file name."""
     head = f"content-type: {seen.header('content-type')}\r\n\r\n".encode()
     for part in message_from_bytes(head + seen.body).walk():
         if part.get_filename():

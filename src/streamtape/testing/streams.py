@@ -33,9 +33,7 @@ _MOST_PADDING: Final = 15
 
 
 class MessageFields(TypedDict, total=False):
-    """
-    What can be said of a message besides its items.
-    """
+    """What can be said of a message besides its items."""
 
     model: str
     id: str
@@ -130,9 +128,7 @@ def _about(index: int, kind: str, **rest: object) -> JsonObject:
 def _ping_places(
     events: Sequence[JsonObject | bytes], count: int, seed: int
 ) -> list[int]:
-    """
-    Return where to insert pings, last place first, all before ``message_delta``.
-    """
+    """Return where to insert pings, last place first, all before ``message_delta``."""
     first = next(
         (
             place
@@ -148,9 +144,7 @@ def _ping_places(
 
 
 def _contents(items: Sequence[Item], seed: int) -> list[JsonObject]:
-    """
-    Return the finished blocks, with what was left out filled in.
-    """
+    """Return the finished blocks, with what was left out filled in."""
     contents: list[JsonObject] = []
     call_id = make_id(_ID_PREFIXES["server_tool_use"], seed)
     for index, block in enumerate(item for item in items if isinstance(item, Block)):
@@ -205,9 +199,7 @@ def _stop(items: Sequence[Item], fields: MessageFields) -> JsonObject:
 
 
 def _totals(contents: Sequence[JsonObject], fields: MessageFields) -> JsonObject:
-    """
-    Return the counters of ``message_delta``.
-    """
+    """Return the counters of ``message_delta``."""
     return {
         "input_tokens": 25,
         "cache_creation_input_tokens": 0,
@@ -218,9 +210,7 @@ def _totals(contents: Sequence[JsonObject], fields: MessageFields) -> JsonObject
 
 
 def _first_usage(totals: JsonObject) -> JsonObject:
-    """
-    Return the counters of ``message_start``, where the output has barely begun.
-    """
+    """Return the counters of ``message_start``, where the output has barely begun."""
     return {
         "input_tokens": totals["input_tokens"],
         "cache_creation_input_tokens": totals["cache_creation_input_tokens"],
@@ -260,9 +250,7 @@ def cut_block(content: JsonObject, dice: Dice) -> tuple[JsonObject, list[JsonObj
 
 
 def written_text(content: JsonObject) -> str:
-    """
-    Return what the model itself wrote of a block, ``""`` if it arrives whole.
-    """
+    """Return what the model itself wrote of a block, ``""`` if it arrives whole."""
     match content["type"]:
         case "text" | "thinking" as kind:
             return str(content[kind])
@@ -274,9 +262,7 @@ def written_text(content: JsonObject) -> str:
 
 
 def count_tokens(text: str) -> int:
-    """
-    Return a plausible number of tokens: one for each six letters of a word.
-    """
+    """Return a plausible number of tokens: one for each six letters of a word."""
     return len(_TOKEN.findall(text))
 
 
@@ -298,9 +284,7 @@ def _deltas(kind: str, key: str, pieces: list[str]) -> list[JsonObject]:
 
 
 def _pieces(text: str, dice: Dice) -> list[str]:
-    """
-    Cut text into pieces of one to four tokens; joined, they are the text.
-    """
+    """Cut text into pieces of one to four tokens; joined, they are the text."""
     tokens = _TOKEN.findall(text)
     pieces = []
     start = 0

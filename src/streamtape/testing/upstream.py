@@ -74,9 +74,7 @@ class FakeUpstream:
 
     @property
     def url(self) -> str:
-        """
-        The base URL, without a slash at its end; known once it has started.
-        """
+        """The base URL, without a slash at its end; known once it has started."""
         scheme = "http" if self._tls is None else "https"
         return f"{scheme}://{_HOST}:{self._port}"
 
@@ -102,9 +100,7 @@ class FakeUpstream:
         self._thread = thread
 
     def stop(self) -> None:
-        """
-        Close every connection and wait for the thread to end; again does nothing.
-        """
+        """Close every connection and wait for the thread to end; again does nothing."""
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
@@ -166,9 +162,7 @@ class FakeUpstream:
     async def _answer_next(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """
-        Take one request; say whether the connection can take another.
-        """
+        """Take one request; say whether the connection can take another."""
         seen = await read_request(reader, writer)
         if seen is None:
             return False
@@ -186,9 +180,7 @@ class FakeUpstream:
 
 
 def _in_turn(replies: Sequence[Reply]) -> Answers:
-    """
-    Return answers that give each reply once, and the last one from then on.
-    """
+    """Return answers that give each reply once, and the last one from then on."""
     if not replies:
         raise ValueError("no replies to give")
     turns = itertools.chain(replies, itertools.repeat(replies[-1]))
@@ -200,9 +192,7 @@ _LINGER_NOT: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class ClientGoneError(Exception):
-    """
-    The client left before it had got the whole answer.
-    """
+    """The client left before it had got the whole answer."""
 
 
 async def read_request(

@@ -1,6 +1,4 @@
-"""
-How a client's script tells what it got: one line of JSON, and an exit status.
-"""
+"""How a client's script tells what it got: one line of JSON, and an exit status."""
 
 from __future__ import annotations
 
@@ -41,7 +39,5 @@ def tell(ways: dict[str, Callable[[str], object]]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """
-    Return a pydantic model in the types of JSON.
-    """
+    """Return a pydantic model in the types of JSON."""
     return value.model_dump(mode="json", warnings=False)

@@ -1,6 +1,4 @@
-"""
-The agent SDK, which runs a Claude Code of its own.
-"""
+"""The agent SDK, which runs a Claude Code of its own."""
 
 from __future__ import annotations
 

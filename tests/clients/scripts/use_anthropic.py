@@ -1,6 +1,4 @@
-"""
-The Python SDK.
-"""
+"""The Python SDK."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ def stream(prompt: str) -> object:
 
 
 def tools(prompt: str) -> object:
-    """
-    A loop as an agent has it, written by hand.
-    """
+    """A loop as an agent has it, written by hand."""
     client, turns = Anthropic(), []
     question = asked(prompt) | {"tools": [WEATHER]}
     while True:

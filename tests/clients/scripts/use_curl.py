@@ -1,6 +1,4 @@
-"""
-curl, and the ways in which it sends a body.
-"""
+"""curl, and the ways in which it sends a body."""
 
 from __future__ import annotations
 

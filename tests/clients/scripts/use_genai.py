@@ -1,6 +1,4 @@
-"""
-The SDK for a third provider's API.
-"""
+"""The SDK for a third provider's API."""
 
 from __future__ import annotations
 

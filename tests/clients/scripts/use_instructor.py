@@ -1,6 +1,4 @@
-"""
-Instructor, which makes an object of an answer.
-"""
+"""Instructor, which makes an object of an answer."""
 
 from __future__ import annotations
 
@@ -11,9 +9,7 @@ from telling import MODEL, plain, tell
 
 
 class Place(BaseModel):
-    """
-    Where something is.
-    """
+    """Where something is."""
 
     name: str
     population: int

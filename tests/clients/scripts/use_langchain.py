@@ -1,6 +1,4 @@
-"""
-LangChain's chat model.
-"""
+"""LangChain's chat model."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-LiteLLM, which sends the requests by itself.
-"""
+"""LiteLLM, which sends the requests by itself."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The ``llm`` tool with its plugin for the API.
-"""
+"""The ``llm`` tool with its plugin for the API."""
 
 from __future__ import annotations
 

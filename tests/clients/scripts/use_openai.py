@@ -1,6 +1,4 @@
-"""
-The SDK for another provider's API.
-"""
+"""The SDK for another provider's API."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Pydantic AI's agent.
-"""
+"""Pydantic AI's agent."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ def make_agent() -> Agent:
 
     @agent.tool_plain
     def get_weather(location: str) -> str:
-        """
-        Tell the weather of a place.
-        """
+        """Tell the weather of a place."""
         return f"Rain in {location}."
 
     return agent

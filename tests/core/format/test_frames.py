@@ -19,9 +19,7 @@ def test_the_magic_betrays_every_text_conversion() -> None:
 
 
 def test_a_frame_is_found_on_its_own() -> None:
-    """
-    Whatever its number, and only where it begins and is whole.
-    """
+    """Whatever its number, and only where it begins and is whole."""
     packed = renumber(FrameWriter().pack(1, b"abc"), 77)
 
     assert find_frame(b"xx" + packed, 2) == Frame(1, 0, b"abc", 2)

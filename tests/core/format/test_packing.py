@@ -17,9 +17,7 @@ def read(*blocks: bytes) -> list[Record]:
 
 
 def bomb(start: bytes, filling: bytes) -> bytes:
-    """
-    Make a value of 2 MiB that says it holds something, and does.
-    """
+    """Make a value of 2 MiB that says it holds something, and does."""
     return b"\x82\xa5minor\0\xa1a" + start + filling * (2 * 1024 * 1024 // len(filling))
 
 
@@ -37,9 +35,7 @@ def bomb(start: bytes, filling: bytes) -> bytes:
     ],
 )
 def test_nothing_large_comes_out_of_what_is_small(payload: bytes) -> None:
-    """
-    A list of 16 million empty lists would take a gigabyte.
-    """
+    """A list of 16 million empty lists would take a gigabyte."""
     data = MAGIC + FrameWriter().pack(Kind.HEADER, payload)
     tracemalloc.start()
     try:

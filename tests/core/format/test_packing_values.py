@@ -1,6 +1,4 @@
-"""
-How many values something would become, told without making them.
-"""
+"""How many values something would become, told without making them."""
 
 from __future__ import annotations
 

@@ -35,9 +35,7 @@ def read(*blocks: bytes) -> list[Record]:
 
 
 def test_what_is_written_is_read_back_however_it_comes() -> None:
-    """
-    Every cut of the file gives the same records, times and bytes.
-    """
+    """Every cut of the file gives the same records, times and bytes."""
     data = write_full()
 
     for blocks in every_split(data):
@@ -68,9 +66,7 @@ def test_the_end_says_where_it_stands() -> None:
 
 
 def test_nothing_is_read_behind_the_end() -> None:
-    """
-    However it comes: sound frames neither, and the trailer isn't taken for one.
-    """
+    """However it comes: sound frames neither, and the trailer isn't taken for one."""
     data = write_full()
     frames = len(list(FrameReader().feed(data[:-16])))
     counter = FrameWriter()
@@ -119,9 +115,7 @@ def test_another_type_within_a_split_record_is_damage(next_kind: int) -> None:
 
 
 def test_a_record_that_goes_on_for_ever_is_refused() -> None:
-    """
-    Before all of it is in memory, twice.
-    """
+    """Before all of it is in memory, twice."""
     writer = FrameWriter()
     reader = TapeReader()
     list(reader.feed(MAGIC))
@@ -163,9 +157,7 @@ def test_a_critical_frame_of_a_known_type_is_read() -> None:
 
 @pytest.mark.case(28)
 def test_unknown_keys_items_and_flags_are_passed_over() -> None:
-    """
-    What a later minor version may add.
-    """
+    """What a later minor version may add."""
     data = craft(
         *((kind, fields | {"new": [1]}) for kind, fields in HEAD_FRAMES),
         (Kind.NOTE, {"text": "a remark"}),
@@ -258,9 +250,7 @@ def bad(name: str, kind: Kind, value: Any) -> Any:
 def test_a_frame_that_does_not_hold_what_it_should_is_damage(
     kind: Kind, value: Any
 ) -> None:
-    """
-    No other error comes out, whatever someone put into a frame that verifies.
-    """
+    """No other error comes out, whatever someone put into a frame that verifies."""
     head = [frame for frame in HEAD_FRAMES if frame[0] < kind]
     start = len(craft(*head))
 
@@ -298,9 +288,7 @@ def test_a_payload_that_is_no_value_is_damage(payload: bytes) -> None:
 
 @pytest.mark.case(21)
 def test_a_record_in_many_small_frames_is_joined_once() -> None:
-    """
-    A forger may split it as often as there are bytes.
-    """
+    """A forger may split it as often as there are bytes."""
     body = b"x" * 50_000
     writer = FrameWriter()
     payload = msgpack.packb(REQUEST_FIELDS | {"body": body})
@@ -359,9 +347,7 @@ def test_an_end_that_disagrees_is_damage(changed: dict[str, Any]) -> None:
 
 @pytest.mark.case(23)
 def test_a_frame_from_another_file_is_damage() -> None:
-    """
-    Even one of the same number and length, which verifies by itself.
-    """
+    """Even one of the same number and length, which verifies by itself."""
     one, other = craft_ended([EVENT]), craft_ended([[9, b"data: b\n\n"]])
     start = len(craft(*HEAD_FRAMES))
     end = len(craft(*HEAD_FRAMES, (Kind.EVENT, EVENT)))

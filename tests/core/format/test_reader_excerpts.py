@@ -1,6 +1,4 @@
-"""
-Records that are found on their own, in whole files and in what is none.
-"""
+"""Records that are found on their own, in whole files and in what is none."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ def test_an_end_frame_is_all_that_is_found_as_one() -> None:
 
 
 def test_the_first_records_are_found_in_the_first_bytes() -> None:
-    """
-    As soon as they are whole, whatever follows.
-    """
+    """As soon as they are whole, whatever follows."""
     tape = TapeWriter()
     header = MAGIC + tape.header(Header(match=MATCH))
     both = header + tape.request(clean_request(REQUEST))

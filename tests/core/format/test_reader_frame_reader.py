@@ -35,9 +35,7 @@ def test_frames_are_found_however_the_file_comes() -> None:
 
 
 def test_the_digest_is_of_all_before_the_last_frame() -> None:
-    """
-    While more was read than was asked for, too.
-    """
+    """While more was read than was asked for, too."""
     packed = pack(*PAYLOADS)
     reader = FrameReader()
     before = MAGIC
@@ -50,9 +48,7 @@ def test_the_digest_is_of_all_before_the_last_frame() -> None:
 
 @pytest.mark.parametrize("place", range(12 + 3))
 def test_a_frame_with_one_wrong_byte_is_a_fault(place: int) -> None:
-    """
-    Nothing of it and nothing behind it is given, though what is behind is sound.
-    """
+    """Nothing of it and nothing behind it is given, though what is behind is sound."""
     first, second, third = pack(*PAYLOADS)
     broken = bytearray(second)
     broken[place] ^= 0x10
@@ -91,9 +87,7 @@ def test_a_frame_out_of_its_place_is_a_fault(order: list[int], got: str) -> None
     "size", [0, MAX_PAYLOAD_BYTES + 1, 2**32 - 1], ids=["zero", "long", "longest"]
 )
 def test_a_length_that_lies_is_a_fault_at_once(size: int) -> None:
-    """
-    The reader doesn't wait for 4 GiB that never come.
-    """
+    """The reader doesn't wait for 4 GiB that never come."""
     _, reader = read(MAGIC, HEAD.pack(size, 1, 0, 0, 0))
 
     assert reader.fault is not None

@@ -29,9 +29,7 @@ def test_a_sound_frame_is_found_behind_damage() -> None:
 
 
 def test_a_sound_frame_is_found_behind_what_looks_like_others() -> None:
-    """
-    Bytes of an image look like a hundred heads, whose lengths all lie.
-    """
+    """Bytes of an image look like a hundred heads, whose lengths all lie."""
     lies = b"".join(HEAD.pack(size << 16, 4, 0, 0, 0) for size in range(2, 256)) * 4
 
     found = find_later_frame(lies + PACKED)
@@ -55,9 +53,7 @@ def test_a_sound_frame_of_the_largest_size_is_found() -> None:
     ],
 )
 def test_the_search_for_a_frame_gives_up(likely: bytes) -> None:
-    """
-    A tail where every place looks like a frame is not searched for ever.
-    """
+    """A tail where every place looks like a frame is not searched for ever."""
     heads = likely * (MAX_PAYLOAD_BYTES // len(likely))
 
     assert find_later_frame(heads + PACKED) is None

@@ -1,6 +1,4 @@
-"""
-What the value of each record may be; whole files are in test_tape.py.
-"""
+"""What the value of each record may be; whole files are in test_tape.py."""
 
 from __future__ import annotations
 

@@ -35,9 +35,7 @@ def test_the_same_calls_give_the_same_bytes() -> None:
 
 
 def test_maps_are_written_with_sorted_keys() -> None:
-    """
-    So that another writer of the format can make the same file.
-    """
+    """So that another writer of the format can make the same file."""
     payloads = [frame.payload for frame in FrameReader().feed(write_full())]
     maps = [fields for p in payloads if isinstance(fields := msgpack.unpackb(p), dict)]
 
@@ -58,9 +56,7 @@ def test_a_finished_file_says_where_its_end_is() -> None:
 
 
 def test_a_body_that_is_no_stream_is_written_as_such() -> None:
-    """
-    Its parts are chunks, and the frames say so.
-    """
+    """Its parts are chunks, and the frames say so."""
     tape = TapeWriter()
     head = Response(
         status=200,
@@ -81,9 +77,7 @@ def test_the_match_key_stands_in_the_header() -> None:
 
 
 def test_a_summary_that_is_too_long_for_a_reader_is_left_out() -> None:
-    """
-    An upstream may count anything.
-    """
+    """An upstream may count anything."""
     tape = TapeWriter()
     usage = dict.fromkeys(map(str, range(40_000)), 0)
     data = b"".join(

@@ -27,9 +27,7 @@ def read(packed: bytes) -> list[Frame]:
 
 
 def test_a_frame_is_laid_out_as_the_format_says() -> None:
-    """
-    Length, type, flags, number and CRC-32 in little-endian, then the payload.
-    """
+    """Length, type, flags, number and CRC-32 in little-endian, then the payload."""
     writer = FrameWriter()
     writer.pack(1, b"x")
 

@@ -101,9 +101,7 @@ def test_a_body_of_another_shape_leaves_nothing_to_say(body: dict[str, object]) 
 
 
 def two_calls(*results: tuple[str, str], failed: bool = False) -> dict[str, Any]:
-    """
-    Return a turn with two calls at once, and their results.
-    """
+    """Return a turn with two calls at once, and their results."""
     calls = [
         {"type": "tool_use", "id": name, "name": "Read", "input": {"file": name[-1]}}
         for name in sorted(name for name, _ in results)

@@ -13,9 +13,7 @@ from streamtape.core.model import Request
 
 
 def parse_json_body(request: Request) -> object | None:
-    """
-    Return a body that was read as JSON, else None.
-    """
+    """Return a body that was read as JSON, else None."""
     kind, value = read_body(request)
     return value if kind is BodyKind.JSON else None
 

@@ -111,9 +111,7 @@ def test_a_request_without_a_coding_is_returned_as_it_is() -> None:
 def test_a_key_in_a_body_that_cannot_be_decoded_is_in_no_stored_byte(
     encoding: str,
 ) -> None:
-    """
-    These codings keep short texts as they are, so that anyone could read the key.
-    """
+    """These codings keep short texts as they are, so that anyone could read the key."""
     key = b"sk-ant-api03-" + bytes(range(65, 90)) * 2
     packed = zlib.compressobj(0, wbits=31)
     body = packed.compress(key) + packed.flush()[:-3]

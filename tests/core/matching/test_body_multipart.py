@@ -174,9 +174,7 @@ parts = st.lists(
 
 @st.composite
 def forms(draw: DrawFn, of: list[Part]) -> Request:
-    """
-    Write a form with any boundary, and its parts' headers in any spelling.
-    """
+    """Write a form with any boundary, and its parts' headers in any spelling."""
     boundary = draw(st.sampled_from(["----first1f0c", "second9", "a'b(c)"]))
     pieces = []
     for part in of:

@@ -68,9 +68,7 @@ json_values = st.recursive(
 
 @st.composite
 def spellings(draw: DrawFn, value: Json) -> str:
-    """
-    Write a JSON value in one of the many ways that mean the same.
-    """
+    """Write a JSON value in one of the many ways that mean the same."""
     space = draw(st.sampled_from(["", " ", "\n\t", "\r\n"]))
     match value:
         case bool() | None:
@@ -112,9 +110,7 @@ def characters(draw: DrawFn, char: str) -> str:
 
 @st.composite
 def encodings(draw: DrawFn, body: bytes) -> Request:
-    """
-    Send a body as it is or in one of the content codings that are read.
-    """
+    """Send a body as it is or in one of the content codings that are read."""
     request = post(body)
     coding = draw(st.sampled_from(["identity", "gzip", "X-Gzip", "deflate"]))
     match coding:
@@ -130,9 +126,7 @@ def encodings(draw: DrawFn, body: bytes) -> Request:
 
 
 def strict(value: Json) -> object:
-    """
-    Return a value whose equality is that of JSON: true isn't 1, but 1.0 is.
-    """
+    """Return a value whose equality is that of JSON: true isn't 1, but 1.0 is."""
     match value:
         case bool() | None | str():
             return (type(value), value)
@@ -145,9 +139,7 @@ def strict(value: Json) -> object:
 
 
 def strict_body(value: Json) -> object:
-    """
-    Return the same for a body, less what no rule can bring into the key.
-    """
+    """Return the same for a body, less what no rule can bring into the key."""
     if isinstance(value, dict):
         value = {key: value[key] for key in value if key != "metadata"}
         if value.get("stream") is False:
@@ -329,9 +321,7 @@ def test_a_body_of_20_mb_has_a_key(rules: Rules) -> None:
 
 @st.composite
 def written_queries(draw: DrawFn, pairs: Query) -> str:
-    """
-    Write a query in any order, with all or none of a character percent-encoded.
-    """
+    """Write a query in any order, with all or none of a character percent-encoded."""
     shuffled = draw(st.permutations(pairs))
     return "&".join(
         "=".join(

@@ -73,9 +73,7 @@ def test_a_path_is_read_or_refused(path: str) -> None:
 def test_a_path_that_looks_at_too_much_ends_in_an_error_that_names_it(
     path: str, body: object
 ) -> None:
-    """
-    It counts what is looked at, so the error is the same on any machine.
-    """
+    """It counts what is looked at, so the error is the same on any machine."""
     rules = Rules(ignore=("model", path))
     request = post(body)
 
@@ -110,9 +108,7 @@ def test_filters_within_each_other_do_not_exhaust_the_stack(count: int) -> None:
 
 @pytest.mark.parametrize("path", ["$..*", "$..b", "a[*].b", "$..[?@.b]"])
 def test_a_long_body_may_be_walked_through_by_simple_paths(path: str) -> None:
-    """
-    By as many as there are, whatever is in it.
-    """
+    """By as many as there are, whatever is in it."""
     body = {"a": [{"b": number, "c": "some text"} for number in range(20_000)]}
     size_bytes = len(json.dumps(body))
 

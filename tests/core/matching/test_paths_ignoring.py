@@ -139,9 +139,7 @@ def test_a_path_reaches_as_deep_as_a_body_goes() -> None:
 
 @pytest.mark.case(80)
 def test_half_of_a_long_list_is_taken_out_in_linear_time() -> None:
-    """
-    Were the items taken out one by one, this would take minutes.
-    """
+    """Were the items taken out one by one, this would take minutes."""
     body = {"a": list(range(900_000))}
 
     kept = ignore_paths(body, ["a[::2]"], size_bytes=6_000_000)

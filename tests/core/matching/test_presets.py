@@ -97,9 +97,7 @@ def test_nor_does_it_in_an_older_agent(body: dict[str, Any]) -> None:
 def test_what_the_user_says_counts_as_it_is(
     one: str, other: str, preset: Preset
 ) -> None:
-    """
-    In a text of its own or around reminders, and so does what a tool found.
-    """
+    """In a text of its own or around reminders, and so does what a tool found."""
     for shape in ("{}", "{}" + f"\n{OPEN}a{CLOSE}", f"{OPEN}a{CLOSE}\n" + "{}"):
         said = [shape.format(each) for each in (one, other)]
         assert len({key(turn(each), preset) for each in said}) == 2
@@ -130,9 +128,7 @@ def test_a_reminder_in_the_users_text_is_the_agents() -> None:
 
 
 def test_what_the_model_said_comes_back_as_it_was_recorded() -> None:
-    """
-    In any folder, as the replay says what the recording said.
-    """
+    """In any folder, as the replay says what the recording said."""
     said = {"role": "assistant", "content": [text("I am in /tmp/a/proj.")]}
 
     assert key(answered(turn(folder="/srv/x"), said)) == key(answered(turn(), said))

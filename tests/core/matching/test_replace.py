@@ -74,9 +74,7 @@ def test_nested_repeats_are_bounded_whatever_the_length_of_the_text() -> None:
 
 @pytest.mark.case(80)
 def test_many_texts_that_each_take_a_little_are_bounded_together() -> None:
-    """
-    Every look at the clock finds that 10 ms have passed.
-    """
+    """Every look at the clock finds that 10 ms have passed."""
     times_ns = itertools.count(step=10_000_000)
     rules = Rules(replace=(("a", "b"),), headers=("accept",), cpu_ns=times_ns.__next__)
     long, changed = "a" * 501, "b" * 501
@@ -99,9 +97,7 @@ def test_many_texts_that_each_take_a_little_are_bounded_together() -> None:
 
 
 def test_the_time_of_one_pattern_is_not_that_of_the_next() -> None:
-    """
-    Every look at the clock finds that 10 ms have passed, 0.48 s in all.
-    """
+    """Every look at the clock finds that 10 ms have passed, 0.48 s in all."""
     times_ns = itertools.count(step=10_000_000)
     rules = Rules(replace=(("a", "b"),) * 4, cpu_ns=times_ns.__next__)
 
@@ -109,9 +105,7 @@ def test_the_time_of_one_pattern_is_not_that_of_the_next() -> None:
 
 
 def test_a_long_text_may_take_as_long_as_a_linear_pattern_needs() -> None:
-    """
-    Every look at the clock finds that a second has passed.
-    """
+    """Every look at the clock finds that a second has passed."""
     times_ns = itertools.count(step=1_000_000_000)
     rules = Rules(replace=(("x", "y"),), cpu_ns=times_ns.__next__)
 
@@ -135,9 +129,7 @@ def test_a_pattern_is_read_or_refused(pattern: str) -> None:
 
 
 def test_a_short_text_that_is_everywhere_is_looked_at_once() -> None:
-    """
-    Under other replacements it is another one.
-    """
+    """Under other replacements it is another one."""
     times_ns = itertools.count(step=10_000_000)
     rules = Rules(replace=(("me", "you"),), cpu_ns=times_ns.__next__)
     texts = ["come"] * 1000
@@ -149,9 +141,7 @@ def test_a_short_text_that_is_everywhere_is_looked_at_once() -> None:
 
 @pytest.mark.case(80)
 def test_the_time_of_other_threads_is_not_that_of_a_pattern() -> None:
-    """
-    A pattern that is simple is no error, however much goes on beside it.
-    """
+    """A pattern that is simple is no error, however much goes on beside it."""
     text, dates = "x 2026-01-02 " * 60_000, ((r"\d{4}-\d\d-\d\d", "<d>"),)
 
     with ThreadPoolExecutor(12) as threads:

@@ -175,9 +175,7 @@ def test_a_signature_is_no_text() -> None:
     ],
 )
 def test_the_shortcut_says_what_the_delta_says(last: bytes, raw: bytes) -> None:
-    """
-    Whatever came before, and of other events nothing.
-    """
+    """Whatever came before, and of other events nothing."""
     ordinary = OrdinaryDeltas()
     ordinary.find(last)
     found = find_delta(raw)

@@ -1,6 +1,4 @@
-"""
-The strings of a JSON value: each has a place, the same in event after event.
-"""
+"""The strings of a JSON value: each has a place, the same in event after event."""
 
 from __future__ import annotations
 

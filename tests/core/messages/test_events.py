@@ -51,18 +51,14 @@ def summarise(*raw_events: bytes) -> StreamSummary:
 
 
 def spread_json(raw: bytes) -> bytes:
-    """
-    Spell the data over several lines.
-    """
+    """Spell the data over several lines."""
     event = parse_event(raw)
     assert event.data is not None
     return encode_event(json.dumps(json.loads(event.data), indent=1), name=event.name)
 
 
 def turn_json(raw: bytes) -> bytes:
-    """
-    Spell the members of the data backwards, so that its type comes last.
-    """
+    """Spell the members of the data backwards, so that its type comes last."""
     event = parse_event(raw)
     assert event.data is not None
     members = reversed(json.loads(event.data).items())
@@ -95,9 +91,7 @@ def turn_json(raw: bytes) -> bytes:
 def test_the_spelling_of_events_does_not_matter(
     spell: Callable[[bytes], bytes],
 ) -> None:
-    """
-    Summary and message are those of the same stream in the API's own spelling.
-    """
+    """Summary and message are those of the same stream in the API's own spelling."""
     spelled = [spell(raw) for raw in WHOLE]
 
     assert summarise(*spelled) == summarise(*WHOLE)

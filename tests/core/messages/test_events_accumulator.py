@@ -27,9 +27,7 @@ Event: TypeAlias = dict[str, Any]
 
 
 def start(**fields: object) -> Event:
-    """
-    A message_start with no content yet.
-    """
+    """A message_start with no content yet."""
     message: Event = {
         "id": "msg_1",
         "type": "message",
@@ -50,9 +48,7 @@ def start(**fields: object) -> Event:
 
 
 def block(index: int, kind: str, *deltas: Event, **fields: object) -> list[Event]:
-    """
-    A whole block: its start, its deltas and its stop.
-    """
+    """A whole block: its start, its deltas and its stop."""
     at = {"index": index}
     return [
         {"type": "content_block_start"}
@@ -297,9 +293,7 @@ SHAPES: dict[str, list[Event]] = {
     "cut-in-a-text": [start(), *text("a", "b")[:-1]],
     "cut-after-the-start": [start()],
 }
-"""
-Streams that the stable and the beta helpers accumulate alike.
-"""
+"""Streams that the stable and the beta helpers accumulate alike."""
 
 BETA_SHAPES: dict[str, list[Event]] = {
     "compaction": [
@@ -376,9 +370,7 @@ BETA_SHAPES: dict[str, list[Event]] = {
 
 
 def wire(events: Sequence[Event]) -> list[bytes]:
-    """
-    Spell events as the API does.
-    """
+    """Spell events as the API does."""
     return [
         encode_event(json.dumps(event, separators=(",", ":")), name=event["type"])
         for event in events
@@ -439,9 +431,7 @@ def test_the_message_is_the_one_of_the_sdk_in_beta(events: list[Event]) -> None:
 
 @each_shape
 def test_the_summary_says_the_same_as_the_message(events: list[Event]) -> None:
-    """
-    Its words match, and it is over exactly where there was a message_stop.
-    """
+    """Its words match, and it is over exactly where there was a message_stop."""
     raw_events = wire(events)
     summary = StreamSummary()
     for raw in raw_events:
@@ -484,9 +474,7 @@ def test_tool_input_that_is_not_json_is_kept_as_it_came(pieces: list[str]) -> No
 
 
 def test_the_message_can_be_read_between_events() -> None:
-    """
-    Reading it changes nothing, and None says that it has not begun.
-    """
+    """Reading it changes nothing, and None says that it has not begun."""
     accumulator = MessageAccumulator()
     seen = []
     for raw in wire([{"type": "ping"}, start(), *text("a", "b"), *tool("[1", "]")]):
@@ -537,9 +525,7 @@ def test_a_delta_that_fits_nowhere_is_passed_over(bad: Event) -> None:
 
 
 def test_what_is_no_object_is_passed_over() -> None:
-    """
-    Content that isn't a list is none; a message_delta keeps what it doesn't say.
-    """
+    """Content that isn't a list is none; a message_delta keeps what it doesn't say."""
     odd: list[Event] = [
         start(content=5),
         {"type": "content_block_start", "index": 0, "content_block": "text"},
@@ -614,9 +600,7 @@ def test_text_of_other_providers_is_assembled(
 
 @st.composite
 def broken_streams(draw: st.DrawFn) -> list[Event]:
-    """
-    A stream of a known shape, with a few of its values replaced by any JSON.
-    """
+    """A stream of a known shape, with a few of its values replaced by any JSON."""
     events: list[Event] = draw(st.sampled_from(list((SHAPES | BETA_SHAPES).values())))
     events = deepcopy(events)
     for _ in range(draw(st.integers(1, 3))):
@@ -626,9 +610,7 @@ def broken_streams(draw: st.DrawFn) -> list[Event]:
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """
-    Every list and object within a value, with each of its keys.
-    """
+    """Every list and object within a value, with each of its keys."""
     if isinstance(value, dict | list):
         keys = value if isinstance(value, dict) else range(len(value))
         for key in keys:

@@ -211,9 +211,7 @@ def test_nothing_raises(raws: list[bytes]) -> None:
 
 
 def test_an_odd_delta_is_told_as_often_as_it_comes() -> None:
-    """
-    One like the last is passed over only if nothing was wrong with that.
-    """
+    """One like the last is passed over only if nothing was wrong with that."""
     delta = api_event(
         {
             "type": "content_block_delta",
@@ -227,9 +225,7 @@ def test_an_odd_delta_is_told_as_often_as_it_comes() -> None:
 
 @given(st.lists(st.sampled_from([*message_stream(text("Hello, you")), *WHOLE, ERROR])))
 def test_what_deltas_say_is_nothing_to_it(raws: list[bytes]) -> None:
-    """
-    Those with an escape are parsed each by each; the others needn't be.
-    """
+    """Those with an escape are parsed each by each; the others needn't be."""
     escaped = [re.sub(rb'("text": ?")', rb"\1\\n", raw) for raw in raws]
 
     assert faults(*escaped) == faults(*raws)

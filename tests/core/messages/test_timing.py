@@ -45,9 +45,7 @@ def ending(offset_ms: int) -> Ending:
 
 
 def parts(*events: tuple[int, str]) -> list[Part]:
-    """
-    Parts of a stream from pairs of an offset in ms and an event's data.
-    """
+    """Parts of a stream from pairs of an offset in ms and an event's data."""
     return [
         Part(offset_ms * MS, f"event: any\ndata: {data}\n\n".encode())
         for offset_ms, data in events
@@ -55,9 +53,7 @@ def parts(*events: tuple[int, str]) -> list[Part]:
 
 
 def test_every_time_of_a_stream_is_measured() -> None:
-    """
-    Empty deltas and pings are no first token, and thinking is no text.
-    """
+    """Empty deltas and pings are no first token, and thinking is no text."""
     events = parts(
         (310, START),
         (310, BLOCK),
@@ -121,9 +117,7 @@ def test_time_per_token_needs_the_final_number_of_tokens(
 
 
 def test_a_stream_without_deltas_has_no_first_token() -> None:
-    """
-    A refusal before any output, for one.
-    """
+    """A refusal before any output, for one."""
     timing = measure(head(), parts((310, START), (400, end(7)), (400, STOP)), ending(9))
 
     assert (timing.ttft_ns, timing.ttft_text_ns, timing.tpot_ns) == (None, None, None)
@@ -142,9 +136,7 @@ def test_text_of_another_provider_is_a_first_token() -> None:
 
 
 def test_a_plain_body_has_gaps_and_no_tokens() -> None:
-    """
-    What looks like an event isn't read as one.
-    """
+    """What looks like an event isn't read as one."""
     chunks = parts((400, START), (500, text("a")), (600, text("b")), (700, end(5)))
 
     assert measure(head("application/json"), chunks, ending(700)) == Timing(

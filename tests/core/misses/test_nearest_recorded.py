@@ -14,9 +14,7 @@ UNTIMED = Rules(ignore=("system",))
 
 
 class Reads(Counter[str]):
-    """
-    Counts how often each cassette is read.
-    """
+    """Counts how often each cassette is read."""
 
     def read(self, known: Known) -> Request:
         self[known.name] += 1

@@ -43,9 +43,7 @@ def test_requests_that_are_the_same_are_alike_both_ways() -> None:
 
 
 def test_what_is_in_no_field_counts_as_a_difference() -> None:
-    """
-    Bodies of other kinds, values of the query, and headers that rules name.
-    """
+    """Bodies of other kinds, values of the query, and headers that rules name."""
     bare = Request(method="POST", target="/a?x=1", body=b"text")
 
     for other in (

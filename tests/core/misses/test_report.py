@@ -1,6 +1,4 @@
-"""
-The messages of a miss, whole, as a person reads them.
-"""
+"""The messages of a miss, whole, as a person reads them."""
 
 from __future__ import annotations
 

@@ -36,9 +36,7 @@ CALLS: list[dict[str, Any]] = [
 
 
 def advice(asked: Request, recorded: Request, rules: Rules = DEFAULT_RULES) -> str:
-    """
-    Return the advice after a look at whether it keeps what it promises.
-    """
+    """Return the advice after a look at whether it keeps what it promises."""
     changes = find_changes(matched(recorded, rules), matched(asked, rules))
     toml = find_advice(asked, recorded, rules, changes, confuses=lambda _: False)
     if toml is None:

@@ -46,9 +46,7 @@ def response(*headers: tuple[str, str], reason: str = "OK") -> Response:
 
 
 def test_of_a_requests_headers_only_harmless_values_are_kept() -> None:
-    """
-    The names stay in their order and case.
-    """
+    """The names stay in their order and case."""
     kept = [
         ("Accept", "text/event-stream"),
         ("anthropic-version", "2000-01-01"),
@@ -77,9 +75,7 @@ def test_headers_of_one_connection_are_not_kept(name: str) -> None:
 
 
 def test_headers_that_connection_names_are_not_kept() -> None:
-    """
-    RFC 9110 section 7.6.1: they belong to one connection too.
-    """
+    """RFC 9110 section 7.6.1: they belong to one connection too."""
     headers = (
         ("Connection", "close, X-Route"),
         ("x-route", "a"),
@@ -259,9 +255,7 @@ def test_a_header_whose_name_is_none_is_not_replayed(name: str) -> None:
 
 @pytest.mark.case(73)
 def test_a_request_that_repeats_a_cut_off_text_is_recorded_without_its_key() -> None:
-    """
-    A client sends back what a model said, up to its last token.
-    """
+    """A client sends back what a model said, up to its last token."""
     said = "the key is sk-ant-Qw7eRt9yUi"
     kept = ["sk-learn", "hf_transfer", 'a "sk-ant-Qw7eRt9" b', "eyJhbGciOiJIUzI1NiJ9"]
     body = json.dumps([said, *kept]).encode()

@@ -1,6 +1,4 @@
-"""
-Kinds of keys: each is found by its looks, in time that grows with the text alone.
-"""
+"""Kinds of keys: each is found by its looks, in time that grows with the text alone."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ def test_each_key_is_of_a_kind(make: object) -> None:
 
 @pytest.mark.parametrize("kind", KEY_KINDS, ids=IDS)
 def test_a_key_is_found_by_its_word_and_begins_with_an_opener(kind: KeyKind) -> None:
-    """
-    The partial pattern takes what the pattern takes, and every beginning of it.
-    """
+    """The partial pattern takes what the pattern takes, and every beginning of it."""
     for make in KEYS.values():
         raw = make(Random(3)).text.encode()
         match = kind.pattern.search(raw)

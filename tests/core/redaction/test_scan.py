@@ -1,6 +1,4 @@
-"""
-The second look for keys: at what was written, whoever wrote it.
-"""
+"""The second look for keys: at what was written, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -68,9 +66,7 @@ def test_what_is_clean_has_no_leaks() -> None:
 def test_each_place_of_a_cassette_is_looked_at(
     planted: dict[str, object], where: str
 ) -> None:
-    """
-    What is told says where, and nothing of the key.
-    """
+    """What is told says where, and nothing of the key."""
     assert scan(**planted) == [f"{KIND} in {where}"]  # type: ignore[arg-type]  # Mixed.
 
 

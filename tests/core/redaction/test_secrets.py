@@ -64,9 +64,7 @@ def test_a_secret_is_found_in_each_spelling(spell: Callable[[str], str]) -> None
 def test_of_a_secret_in_base64_an_edge_is_left(
     before: str, alphabet: Callable[[bytes], bytes]
 ) -> None:
-    """
-    Whatever stands before and behind it; the edge tells less than a character.
-    """
+    """Whatever stands before and behind it; the edge tells less than a character."""
     remember_secret(KEY)
     encoded = alphabet(f"{before}{KEY}~behind".encode()).decode()
 
@@ -129,9 +127,7 @@ def test_harmless_headers_are_no_secrets() -> None:
     ["", "a", "abcde7f", "1234567", "password", "authentication", "a" * 19, "1" * 4097],
 )
 def test_what_is_short_or_a_word_is_not_remembered(value: str) -> None:
-    """
-    Nor what is longer than any key.
-    """
+    """Nor what is longer than any key."""
     remember_secret(value)
 
     assert clean_text(f"a {value} b") == f"a {value} b"
@@ -162,9 +158,7 @@ def see(value: str) -> None:
 
 
 def test_the_last_secrets_of_clients_are_remembered() -> None:
-    """
-    One that is seen again counts as the last.
-    """
+    """One that is seen again counts as the last."""
     first, second = "secret-number-1", "secret-number-2"
     see(first)
     see(second)
@@ -182,9 +176,7 @@ def test_the_last_secrets_of_clients_are_remembered() -> None:
 @pytest.mark.case(71)
 @pytest.mark.parametrize("is_seen_first", [True, False])
 def test_a_secret_of_this_process_is_never_forgotten(is_seen_first: bool) -> None:
-    """
-    Its token, and what its environment holds, however many keys clients send.
-    """
+    """Its token, and what its environment holds, however many keys clients send."""
     own, other = "token-of-this-server-1", "key-of-the-environment-1"
     if is_seen_first:
         see(own)

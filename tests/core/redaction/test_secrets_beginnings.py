@@ -1,6 +1,4 @@
-"""
-The pattern for many words: it finds what a search for each would find.
-"""
+"""The pattern for many words: it finds what a search for each would find."""
 
 from __future__ import annotations
 

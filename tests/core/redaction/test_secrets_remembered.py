@@ -1,6 +1,4 @@
-"""
-Secrets that are known exactly: found whole, in lines, and where one only begins.
-"""
+"""Secrets that are known exactly: found whole, in lines, and where one only begins."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Bodies without their keys: nothing of a key comes out, all else as it went in.
-"""
+"""Bodies without their keys: nothing of a key comes out, all else as it went in."""
 
 from __future__ import annotations
 
@@ -44,9 +42,7 @@ UNKNOWN: Final = "corp.7f3a-QQ/secret+value=1"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """
-    How an API sends a piece of a text, and how to read it.
-    """
+    """How an API sends a piece of a text, and how to read it."""
 
     event: Callable[[str], bytes]
     read: Callable[[Any], str]
@@ -155,9 +151,7 @@ def test_nothing_of_a_key_in_pieces_comes_out(shape: Shape, trials: Trials) -> N
 
 @pytest.mark.case(72)
 def test_nothing_of_a_key_that_is_cut_off_comes_out(trials: Trials) -> None:
-    """
-    At every place in the key and in the bytes of an event, as a cut leaves it.
-    """
+    """At every place in the key and in the bytes of an event, as a cut leaves it."""
     dice = Random(8)
     for name in KEYS:
         for _ in range(trials.many(quick=1, long=4)):
@@ -232,9 +226,7 @@ def test_a_key_that_is_cut_off_in_a_whole_answer_is_hidden(
 def test_a_seen_key_in_base64_of_several_lines_is_hidden(
     width: int, line_end: str, trials: Trials
 ) -> None:
-    """
-    Wherever the lines end in it; of its characters, less than five are shown.
-    """
+    """Wherever the lines end in it; of its characters, less than five are shown."""
     dice = Random(width)
     remember_secret(UNKNOWN)
     for _ in range(trials.many(quick=15, long=400)):
@@ -262,9 +254,7 @@ def test_a_seen_key_in_base64_of_several_lines_is_hidden(
 @pytest.mark.case(75)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_nothing_is_held_of_ordinary_text(shape: Shape) -> None:
-    """
-    Whoever sends it, and in whatever fields.
-    """
+    """Whoever sends it, and in whatever fields."""
     remember_secret(KEY)
     dice = Random(13)
     text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")[:8000]
@@ -330,9 +320,7 @@ def test_the_rest_of_a_cut_stream_stays_if_it_holds_no_key() -> None:
 def test_a_key_in_the_escapes_of_a_tools_input_is_taken_out(
     escape: str, trials: Trials
 ) -> None:
-    """
-    Also where an event ends within an escape; what comes out is JSON as before.
-    """
+    """Also where an event ends within an escape; what comes out is JSON as before."""
     dice = Random(9)
     shape = SHAPES["tool-input"]
     for _ in range(trials.many(quick=12, long=200)):
@@ -412,9 +400,7 @@ def test_the_end_of_one_block_is_not_that_of_another() -> None:
 
 
 def test_a_text_is_over_with_its_block() -> None:
-    """
-    What is held then can't become a key any more, and nothing waits behind it.
-    """
+    """What is held then can't become a key any more, and nothing waits behind it."""
     redactor = EventsRedactor()
     held = [TEXT.event("Use sk-lear"), PING]
     stop = api_event({"type": "content_block_stop", "index": 0})
@@ -454,9 +440,7 @@ def test_a_key_of_a_hundred_events_is_one_place(trials: Trials) -> None:
 )
 @pytest.mark.parametrize("word", ["Hello", "see:", "é", ""])
 def test_a_key_may_stand_right_behind_a_word(word: str, cuts: tuple[int, ...]) -> None:
-    """
-    Whole in an event it is one there, for a quote stands before it.
-    """
+    """Whole in an event it is one there, for a quote stands before it."""
     places = [*cuts, len(KEY)]
     pieces = [KEY[: places[0]], *(KEY[a:b] for a, b in pairwise(places)), " end"]
     events = [TEXT.event(piece) for piece in [word, *pieces]]
@@ -487,9 +471,7 @@ def test_a_key_in_the_start_of_a_block_goes_on_in_its_deltas() -> None:
 
 @pytest.mark.case(74)
 def test_of_two_keys_one_may_begin_as_the_other(trials: Trials) -> None:
-    """
-    However they are cut, and whichever was seen first.
-    """
+    """However they are cut, and whichever was seen first."""
     short = "corp7-alpha"
     dice = Random(11)
     long = "corp7-alpha-bravo/charlie+9"
@@ -584,9 +566,7 @@ def response(headers: Headers) -> Response:
 def test_an_error_that_repeats_the_key_is_recorded_without_it(
     header: tuple[str, str], key: str
 ) -> None:
-    """
-    However its chunks are cut.
-    """
+    """However its chunks are cut."""
     remember_secret(UNKNOWN)
     body = json.dumps({"error": {"message": f"invalid x-api-key: {key}"}}).encode()
     for size in (1, 2, 7, 40, len(body)):
@@ -634,9 +614,7 @@ def test_a_private_key_without_its_end_leaves_the_json_behind_it() -> None:
 
 
 def test_a_key_that_is_no_utf_8_leaves_the_stream_alone() -> None:
-    """
-    A header in latin-1, which the upstream repeats in UTF-8.
-    """
+    """A header in latin-1, which the upstream repeats in UTF-8."""
     remember_secret(b"\xa9corp12345678".decode(errors="surrogateescape"))
 
     [out] = redact(EventsRedactor(), [TEXT.event("a \xa9corp12345678 b")])
@@ -659,9 +637,7 @@ def test_deep_nesting_ends_no_recording() -> None:
 
 
 def plant(dice: Random) -> list[Planted]:
-    """
-    Make up to three keys, of which one may be known only because it was seen.
-    """
+    """Make up to three keys, of which one may be known only because it was seen."""
     keys = [dice.choice(list(KEYS.values()))(dice) for _ in range(dice.randint(1, 3))]
     if dice.random() < 0.4:
         secret = "unk." + "".join(dice.choices("abcXYZ0189-_+/=", k=30)) + "7"
@@ -672,9 +648,7 @@ def plant(dice: Random) -> list[Planted]:
 
 
 def redact(redactor: BodyRedactor, events: list[bytes]) -> list[bytes]:
-    """
-    Give events one by one; nothing is lost, and none comes out too early.
-    """
+    """Give events one by one; nothing is lost, and none comes out too early."""
     out: Cleaned = []
     for number, event in enumerate(events):
         out += redactor.feed(number, [event])

@@ -1,6 +1,4 @@
-"""
-Texts in pieces: what is held back, for how long, and what it costs.
-"""
+"""Texts in pieces: what is held back, for how long, and what it costs."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ WORD_BEFORE = re.compile(rf"s(k(-(ant-(api03-)?)?)?)?(?={re.escape(REDACTED)})")
 
 
 def feed(texts: Sequence[str], *, is_cut: bool = False) -> list[str]:
-    """
-    Return what may be written of each piece once the text is over.
-    """
+    """Return what may be written of each piece once the text is over."""
     held = HeldText()
     pieces = [held.feed(text.encode()) for text in texts]
     held.end(is_cut=is_cut)
@@ -78,9 +74,7 @@ def test_a_secret_right_behind_a_key_is_found() -> None:
 @pytest.mark.parametrize("before", ["", "It is ", "sk-ant-api03-short "])
 @pytest.mark.parametrize("behind", ["", ".", f" {KEY}", " sk-"])
 def test_a_key_is_one_wherever_it_is_cut_in_two(before: str, behind: str) -> None:
-    """
-    Of the public word before its secret may stay what was written before the cut.
-    """
+    """Of the public word before its secret may stay what was written before the cut."""
     whole = before + KEY + behind
     for cut in range(len(whole) + 1):
         joined = "".join(feed([whole[:cut], whole[cut:]]))
@@ -104,9 +98,7 @@ def test_empty_pieces_change_nothing() -> None:
 @pytest.mark.case(72)
 @pytest.mark.parametrize("is_cut", [True, False])
 def test_a_text_may_end_in_a_key_that_was_cut_off(is_cut: bool) -> None:
-    """
-    By a model that came to its last token, or by a stream that broke off.
-    """
+    """By a model that came to its last token, or by a stream that broke off."""
     remember_secret("corp.7f3a-QQ/secret")
 
     google = "AIza" + "Ab3dE" * 6
@@ -162,9 +154,7 @@ def test_a_longer_secret_goes_on_behind_a_shorter_one() -> None:
 )
 @pytest.mark.parametrize("before", ["", "sk-ant-", " eyJ", "Bearer a1"])
 def test_what_is_kept_of_a_long_text_is_short(before: str, piece: str) -> None:
-    """
-    Whatever a text is made of, so that its last piece costs what its first did.
-    """
+    """Whatever a text is made of, so that its last piece costs what its first did."""
     remember_secret("corpcorpcorpcorp7")
     held = HeldText()
     held.feed(before.encode())

@@ -81,9 +81,7 @@ def as_event(secret: str) -> str:
     ],
 )
 def test_a_key_is_replaced_wherever_it_stands(secret: str, around: str) -> None:
-    """
-    What is around it stays.
-    """
+    """What is around it stays."""
     assert clean_text(around.format(secret)) == around.format(REDACTED)
 
 
@@ -151,9 +149,7 @@ def test_what_is_no_key_stays(text: str) -> None:
 
 
 def test_signatures_stay_whatever_letters_they_hold() -> None:
-    """
-    Clients send them back, and one changed letter makes them void.
-    """
+    """Clients send them back, and one changed letter makes them void."""
     rng = random.Random(1)
     for word in (b"AIza", b"eyJ", b"sk", b"xox", b"ghp", b"Bearer"):
         for _ in range(200):
@@ -171,9 +167,7 @@ def test_bytes_that_are_no_text_stay() -> None:
 
 
 def test_text_that_was_no_utf_8_can_be_written() -> None:
-    """
-    As header values are decoded; what can't be a text is marked.
-    """
+    """As header values are decoded; what can't be a text is marked."""
     wire = b"caf\xe9 \xe9" + SECRET.encode()
 
     text = clean_text(wire.decode(errors="surrogateescape"))

@@ -19,9 +19,7 @@ LINES = "application/x-jsonl"
 def rewrite(
     media_type: str, *raws: bytes, between: bool = False
 ) -> tuple[list[Piece], list[Rewritten]]:
-    """
-    Return the pieces of a body and what comes back, with other frames in between.
-    """
+    """Return the pieces of a body and what comes back, with other frames in between."""
     kind = Kind.EVENT if media_type == "text/event-stream" else Kind.BODY
     frames: list[tuple[int, Any]] = []
     for i, raw in enumerate(raws):

@@ -41,9 +41,7 @@ def rewrite(data: bytes) -> tuple[bytes, Rewriter]:
 
 
 def records(data: bytes) -> list[Any]:
-    """
-    All records of a sound file, as the reader for replays finds them.
-    """
+    """All records of a sound file, as the reader for replays finds them."""
     return list(TapeReader().feed(data))
 
 

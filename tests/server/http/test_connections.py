@@ -1,6 +1,4 @@
-"""
-When a request was there, on a clock that stands still.
-"""
+"""When a request was there, on a clock that stands still."""
 
 from __future__ import annotations
 

@@ -207,9 +207,7 @@ def test_what_no_foreign_page_sends_is_let_in(fetch_site: str | None) -> None:
 
 
 def test_a_foreign_page_is_known_without_its_origin() -> None:
-    """
-    Browsers send none with a plain GET, as for an image.
-    """
+    """Browsers send none with a plain GET, as for an image."""
     with pytest.raises(RefusedRequestError, match="another site"):
         check("GET", fetch_site="cross-site")
 

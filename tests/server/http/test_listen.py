@@ -13,18 +13,14 @@ from streamtape.server.http.listen import bind, listen
 
 @contextmanager
 def bound(port: int = 0) -> Iterator[tuple[list[socket.socket], int]]:
-    """
-    Take a port; gives its sockets and its number.
-    """
+    """Take a port; gives its sockets and its number."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(each) for each in bind(port)]
         yield sockets, sockets[0].getsockname()[1]
 
 
 def connect(port: int) -> int:
-    """
-    Try to connect; returns the system's error, 0 for none.
-    """
+    """Try to connect; returns the system's error, 0 for none."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port))
 

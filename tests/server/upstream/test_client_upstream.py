@@ -84,9 +84,7 @@ async def test_no_upstream_is_unreachable() -> None:
 
 
 async def failure_after(sent: bytes, *, scheme: str = "http") -> UpstreamError:
-    """
-    Ask a server that says this to whatever it hears, and closes.
-    """
+    """Ask a server that says this to whatever it hears, and closes."""
 
     async def answer(reader: StreamReader, writer: StreamWriter) -> None:
         await reader.read(1 << 16)
@@ -179,9 +177,7 @@ async def answering(
 
 
 async def times(upstream: Upstream, body: bytes) -> tuple[int, int]:
-    """
-    Ask; returns when the last byte was sent and when the head had come.
-    """
+    """Ask; returns when the last byte was sent and when the head had come."""
     request = Request(method="POST", target="/v1/messages", body=body)
     response = await upstream.send(request)
     response.close()

@@ -1,6 +1,4 @@
-"""
-A tee over a real connection, on a clock that stands still until it is moved.
-"""
+"""A tee over a real connection, on a clock that stands still until it is moved."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (COUNT * len(PING))
 async def connected(
     clock: FakeClock, chunks: list[bytes]
 ) -> AsyncIterator[tuple[Tee, StreamWriter]]:
-    """
-    Give a tee, and the upstream's end of its connection, when the head is there.
-    """
+    """Give a tee, and the upstream's end of its connection, when the head is there."""
     ends: asyncio.Queue[StreamWriter] = asyncio.Queue()
 
     async def answer(reader: StreamReader, writer: StreamWriter) -> None:
@@ -50,9 +46,7 @@ async def connected(
 
 
 async def test_a_pause_is_no_silence_of_the_upstream() -> None:
-    """
-    It may be longer than the limit, because nothing was read in it.
-    """
+    """It may be longer than the limit, because nothing was read in it."""
     clock = FakeClock()
     chunks: list[bytes] = []
     async with connected(clock, chunks) as (tee, upstream):
@@ -69,9 +63,7 @@ async def test_a_pause_is_no_silence_of_the_upstream() -> None:
 
 @pytest.mark.case(43)
 async def test_every_chunk_is_a_sign_of_life_and_so_is_a_ping() -> None:
-    """
-    Nothing came for nearly the limit, many times over.
-    """
+    """Nothing came for nearly the limit, many times over."""
     clock = FakeClock()
     chunks: list[bytes] = []
     async with connected(clock, chunks) as (tee, upstream):

@@ -80,9 +80,7 @@ def test_a_token_in_the_url_is_refused_and_not_repeated() -> None:
 
 
 def settings_of(url: str | None, folder: Path) -> Settings:
-    """
-    Return what holds where the SDKs' variable alone is set.
-    """
+    """Return what holds where the SDKs' variable alone is set."""
     environ = {} if url is None else {"ANTHROPIC_BASE_URL": url}
     (folder / ".git").mkdir()
     return resolve(environ=environ, folder=folder)
@@ -111,9 +109,7 @@ def test_the_environment_names_the_default_upstream(
 
 
 def test_an_environment_that_cant_be_meant_is_an_error(tmp_path: Path) -> None:
-    """
-    Keys for a gateway must not go to the public API because of a typing error.
-    """
+    """Keys for a gateway must not go to the public API because of a typing error."""
     settings = settings_of("gateway.example", tmp_path)
 
     with pytest.raises(UsageError, match=r"^ANTHROPIC_BASE_URL: .*--upstream"):

@@ -35,9 +35,7 @@ SEQUENCE_NUMBERS: Final = 0x10000
 
 
 class Flags(IntFlag):
-    """
-    Bits of a frame's flags byte.
-    """
+    """Bits of a frame's flags byte."""
 
     MORE = 1
     """The payload goes on in the next frame, which has the same type."""
@@ -47,9 +45,7 @@ class Flags(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """
-    One frame that has verified.
-    """
+    """One frame that has verified."""
 
     kind: int
     flags: int
@@ -59,9 +55,7 @@ class Frame:
 
 
 def find_frame(data: bytes, start: int = 0) -> Frame | None:
-    """
-    Return the sound frame that begins at a place, whatever its number, or None.
-    """
+    """Return the sound frame that begins at a place, whatever its number, or None."""
     if start + HEAD.size > len(data):
         return None
     size, kind, flags, _, crc = HEAD.unpack_from(data, start)

@@ -23,9 +23,7 @@ UNDECODABLE: Final = (ValueError, TypeError, LookupError, msgpack.UnpackExceptio
 
 
 def pack_value(value: object) -> bytes:
-    """
-    Write the value of a record.
-    """
+    """Write the value of a record."""
     packed: bytes = msgpack.packb(value)
     return packed
 
@@ -43,9 +41,7 @@ def part_packer() -> Callable[[tuple[int, bytes]], bytes]:
 
 
 def is_readable(packed: bytes) -> bool:
-    """
-    Whether a reader will take a value, or say that it is of too many.
-    """
+    """Whether a reader will take a value, or say that it is of too many."""
     try:
         check_values(packed)
     except ValueError:

@@ -53,9 +53,7 @@ _FOLLOWERS: Final[dict[Kind | None, set[Kind]]] = {
 
 
 class TapeReader:
-    """
-    Finds the records in the bytes of a file; feed it blocks as they are read.
-    """
+    """Finds the records in the bytes of a file; feed it blocks as they are read."""
 
     def __init__(self) -> None:
         self.frames = FrameReader()
@@ -130,9 +128,7 @@ class TapeReader:
             raise DamagedCassetteError(reason, offset=frame.offset) from error
 
     def _join(self, frame: Frame) -> bytes | bytearray | None:
-        """
-        Return the payload of a record; None while it goes on in the next frame.
-        """
+        """Return the payload of a record; None while it goes on in the next frame."""
         has_more = frame.flags & Flags.MORE
         if self._split_kind is None and not has_more:
             return frame.payload
@@ -170,9 +166,7 @@ _unpack_head = HEAD.unpack_from
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """
-    Where and why a file stopped verifying.
-    """
+    """Where and why a file stopped verifying."""
 
     offset: int
     reason: str
@@ -209,23 +203,17 @@ class FrameReader:
             yield frame
 
     def digest_before(self) -> bytes:
-        """
-        SHA-256 of everything before the frame that was yielded last.
-        """
+        """SHA-256 of everything before the frame that was yielded last."""
         return self._digest.digest()
 
     @property
     def offset(self) -> int:
-        """
-        Position in the file behind the last frame that verified.
-        """
+        """Position in the file behind the last frame that verified."""
         return self._offset
 
     @property
     def pending(self) -> bytes:
-        """
-        The bytes behind the last frame that verified.
-        """
+        """The bytes behind the last frame that verified."""
         return bytes(self._pending)
 
     def check_ended_in_magic(self) -> None:
@@ -350,9 +338,7 @@ def explain_foreign(start: bytes) -> str:
 
 
 def _is_magic(start: bytes) -> bool:
-    """
-    Whether these are the first bytes of a cassette of some version.
-    """
+    """Whether these are the first bytes of a cassette of some version."""
     return start[:4] == MAGIC[:4] and start[5:] == MAGIC[5 : len(start)]
 
 
@@ -417,9 +403,7 @@ def check_trailer(tail: bytes, end_offset: int, tail_offset: int) -> None:
 
 
 def holds_conflict(tail: bytes) -> bool:
-    """
-    Whether Git left the two sides of a conflict in a tail.
-    """
+    """Whether Git left the two sides of a conflict in a tail."""
     return any(marker in b"\n" + tail for marker in _MARKERS)
 
 

@@ -24,9 +24,7 @@ _MAX_OFFSET_NS: Final = 2**62
 
 
 class Kind(IntEnum):
-    """
-    Frame types of format v1; 128 and above are private.
-    """
+    """Frame types of format v1; 128 and above are private."""
 
     HEADER = 1
     REQUEST = 2
@@ -39,9 +37,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """
-    What a file says about itself.
-    """
+    """What a file says about itself."""
 
     minor: int = MINOR_VERSION
     recorded_at: str | None = None
@@ -55,9 +51,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """
-    The last record: the ending, and what a listing wants without reading it all.
-    """
+    """The last record: the ending, and what a listing wants without reading it all."""
 
     ending: Ending
     part_count: int

@@ -44,9 +44,7 @@ class TapeWriter:
         self._part_kind = Kind.BODY
 
     def header(self, header: Header) -> bytes:
-        """
-        Pack what the file says about itself; the magic is the caller's to write.
-        """
+        """Pack what the file says about itself; the magic is the caller's to write."""
         fields: dict[str, Any] = {}
         if header.match is not None:
             fields["match"] = header.match
@@ -56,9 +54,7 @@ class TapeWriter:
         return self._pack(Kind.HEADER, fields)
 
     def request(self, request: CleanRequest) -> bytes:
-        """
-        Pack the request.
-        """
+        """Pack the request."""
         _check_clean(request, CleanRequest)
         fields = {
             "body": request.body,
@@ -69,9 +65,7 @@ class TapeWriter:
         return self._pack(Kind.REQUEST, fields)
 
     def response(self, response: CleanResponse) -> bytes:
-        """
-        Pack the response's head; its media type decides what its parts are.
-        """
+        """Pack the response's head; its media type decides what its parts are."""
         _check_clean(response, CleanResponse)
         if response.is_event_stream:
             self._part_kind = Kind.EVENT
@@ -84,9 +78,7 @@ class TapeWriter:
         return self._pack(Kind.RESPONSE, fields)
 
     def parts(self, offset_ns: int, raws: list[CleanBytes]) -> bytes:
-        """
-        Pack the events, or the chunk, that came whole at one time.
-        """
+        """Pack the events, or the chunk, that came whole at one time."""
         kind = self._part_kind
         frames = []
         for raw in raws:
@@ -146,9 +138,7 @@ class TapeWriter:
 
 
 def _check_clean(value: object, kind: type) -> None:
-    """
-    Refuse what no redactor made, even where the types were not checked.
-    """
+    """Refuse what no redactor made, even where the types were not checked."""
     if type(value) is not kind:
         message = f"expected {kind.__name__}, got {type(value).__name__}"
         raise TypeError(message)
@@ -160,9 +150,7 @@ _pack_checked_head = CHECKED_HEAD.pack
 
 
 class FrameWriter:
-    """
-    Turns payloads into the bytes of a file, in order.
-    """
+    """Turns payloads into the bytes of a file, in order."""
 
     def __init__(self) -> None:
         self._sequence = 0
@@ -184,23 +172,17 @@ class FrameWriter:
         return b"".join(packed)
 
     def account(self, packed: bytes) -> None:
-        """
-        Add frames to the digest and the position, once, in the order of the file.
-        """
+        """Add frames to the digest and the position, once, in the order of the file."""
         self._digest.update(packed)
         self._position += len(packed)
 
     @property
     def digest(self) -> bytes:
-        """
-        SHA-256 of all bytes accounted for so far.
-        """
+        """SHA-256 of all bytes accounted for so far."""
         return self._digest.digest()
 
     def trailer(self) -> bytes:
-        """
-        The last bytes of the file; call it before the END frame is accounted for.
-        """
+        """The last bytes of the file; call it before the END frame is accounted for."""
         return TRAILER.pack(self._position, TRAILER_MAGIC)
 
     def _pack_one(self, kind: int, payload: bytes, flags: int) -> bytes:

@@ -1,3 +1,1 @@
-"""
-Which cassette answers a request: what of it counts, its key, and the next take.
-"""
+"""Which cassette answers a request: what of it counts, its key, and the next take."""

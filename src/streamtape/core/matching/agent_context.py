@@ -71,9 +71,7 @@ IN_EVERY_RUN: Final[tuple[Row, ...]] = (
 
 
 def named_paths(body: dict[str, Any]) -> list[Row]:
-    """
-    Return what to replace of the folders that this request itself names.
-    """
+    """Return what to replace of the folders that this request itself names."""
     folder = memory = None
     # The user may name others.
     by_agent = [body.get("system")]
@@ -108,9 +106,7 @@ def replace_rows(text: str, rows: Iterable[Row]) -> str:
 
 
 def _path_pattern(path: str) -> re.Pattern[str]:
-    """
-    Return what finds a path where it isn't a part of a longer name.
-    """
+    """Return what finds a path where it isn't a part of a longer name."""
     # Checked behind it, because a pattern that begins with a text is searched fast.
     literal = re.escape(path)
     return re.compile(rf"{literal}(?<![\w.~-]{literal})(?![\w-]|\.\w)")
@@ -193,9 +189,7 @@ _SPEAKERS: Final = ("user", "assistant")
 
 
 def coarse_body(body: dict[str, Any]) -> dict[str, Any]:
-    """
-    Return the model, whether it streams, and what user, assistant and tools said.
-    """
+    """Return the model, whether it streams, and what user, assistant and tools said."""
     kept: dict[str, Any] = {}
     kept.update((key, body[key]) for key in ("model", "stream") if key in body)
     messages = body.get("messages")
@@ -245,9 +239,7 @@ def _said(content: Any, names: Names) -> Iterator[object]:
 
 
 def without_reminders(text: str) -> str:
-    """
-    Return a text without what an agent put in between for the model.
-    """
+    """Return a text without what an agent put in between for the model."""
     return change_reminders(text, lambda _: "")
 
 

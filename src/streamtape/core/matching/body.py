@@ -40,9 +40,7 @@ _EXACT_FLOAT: Final = 2**53
 
 
 class BodyKind(StrEnum):
-    """
-    How a body was read.
-    """
+    """How a body was read."""
 
     JSON = "json"
     MULTIPART = "multipart"
@@ -70,9 +68,7 @@ def read_body(request: Request) -> tuple[BodyKind, object]:
 
 
 def map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """
-    Return a JSON value with each of its strings changed; keys stay.
-    """
+    """Return a JSON value with each of its strings changed; keys stay."""
     match value:
         case str():
             return change(value)
@@ -186,9 +182,7 @@ def find_parts(request: Request) -> list[bytes] | None:
 
 
 def read_part(part: bytes) -> tuple[dict[str, object], bytes]:
-    """
-    Return what a part says about itself, and its content.
-    """
+    """Return what a part says about itself, and its content."""
     # A part without headers begins with the blank line.
     head, blank, content = (b"\r\n" + part).partition(b"\r\n\r\n")
     if not blank or len(head) > _MAX_HEAD_BYTES:
@@ -254,9 +248,7 @@ def decode_body(request: Request, *, limit_bytes: int) -> Request:
 
 
 def _decode(body: bytes, codings: list[str], limit_bytes: int) -> bytes | None:
-    """
-    Take codings off a body, the last one first, or return None if one can't be.
-    """
+    """Take codings off a body, the last one first, or return None if one can't be."""
     applied = [coding for coding in codings if coding not in ("", "identity")]
     if len(applied) > _MOST_CODINGS:
         return None
@@ -273,9 +265,7 @@ def _decode(body: bytes, codings: list[str], limit_bytes: int) -> bytes | None:
 
 
 def _inflate(packed: bytes, window_bits: int, limit_bytes: int) -> bytes | None:
-    """
-    Return what zlib makes of all members, without what is no member behind them.
-    """
+    """Return what zlib makes of all members, without what is no member behind them."""
     body = bytearray()
     for _ in range(_MOST_MEMBERS):
         decoder = zlib.decompressobj(window_bits)

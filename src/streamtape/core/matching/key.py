@@ -37,9 +37,7 @@ _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """
-    What the key sees of a request, all in the types of JSON.
-    """
+    """What the key sees of a request, all in the types of JSON."""
 
     method: str
     path: str
@@ -52,9 +50,7 @@ class Matched:
 
     @property
     def key(self) -> str:
-        """
-        The match key, 64 hex digits: equal for requests that ask the same.
-        """
+        """The match key, 64 hex digits: equal for requests that ask the same."""
         seen = [self.method, self.path, self.query, self.headers, self.kind, self.body]
         return hashlib.sha256(canonical_json(seen).encode()).hexdigest()
 
@@ -92,23 +88,17 @@ def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
 
 
 def request_key(request: Request, rules: Rules = DEFAULT_RULES) -> str:
-    """
-    Return the match key of a request, 64 hex digits.
-    """
+    """Return the match key of a request, 64 hex digits."""
     return matched(request, rules).key
 
 
 def canonical_json(value: object) -> str:
-    """
-    Write a JSON value in ASCII with sorted keys and no spaces.
-    """
+    """Write a JSON value in ASCII with sorted keys and no spaces."""
     return _ENCODER.encode(value)
 
 
 def _without_unmatched(body: Any) -> Any:
-    """
-    Leave out what says who asks, and what is the same as not being there.
-    """
+    """Leave out what says who asks, and what is the same as not being there."""
     if not isinstance(body, dict):
         return body
     kept = {key: body[key] for key in body if key != "metadata"}

@@ -32,9 +32,7 @@ _WINDOWS_DEVICES = frozenset(
 
 
 def cassette_stem(seen: Matched) -> str:
-    """
-    Return the name of the first take's file, without its extension.
-    """
+    """Return the name of the first take's file, without its extension."""
     return f"{slug(seen)}-{seen.key[:8]}"
 
 
@@ -66,9 +64,7 @@ def user_slugs(seen: Matched) -> Iterator[str]:
 
 
 def find_kinds_in_name(name: str) -> list[str]:
-    """
-    Name the kinds of key in a file's name, also as the words of one.
-    """
+    """Name the kinds of key in a file's name, also as the words of one."""
     kinds = find_kinds(name.encode(errors="surrogateescape"))
     words = (_join_words(value) for value in remembered_values())
     if SEEN not in kinds and any(
@@ -79,9 +75,7 @@ def find_kinds_in_name(name: str) -> list[str]:
 
 
 def _user_texts(body: Any) -> Iterator[str]:
-    """
-    Yield what the user wrote, last first, without what an agent put in between.
-    """
+    """Yield what the user wrote, last first, without what an agent put in between."""
     match body:
         case {"messages": [*messages]}:
             for message in reversed(messages):

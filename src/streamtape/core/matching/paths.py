@@ -37,9 +37,7 @@ replayed.
 
 
 class _Steps:
-    """
-    Counts the values that are looked at.
-    """
+    """Counts the values that are looked at."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit
@@ -58,9 +56,7 @@ class _Steps:
 
 
 class _TooManyStepsError(Exception):
-    """
-    The paths look at more values than they may.
-    """
+    """The paths look at more values than they may."""
 
 
 _STEPS: Final[ContextVar[_Steps]] = ContextVar("_STEPS")
@@ -68,9 +64,7 @@ _STEPS: Final[ContextVar[_Steps]] = ContextVar("_STEPS")
 
 
 class _Node(JSONPathNode):
-    """
-    A node that is counted when it is made, as are those that come of it.
-    """
+    """A node that is counted when it is made, as are those that come of it."""
 
     __slots__ = ("_steps",)
 
@@ -100,9 +94,7 @@ class _Node(JSONPathNode):
 
 
 class _Query(JSONPathQuery):
-    """
-    A query, on its own or in a filter, whose nodes are counted.
-    """
+    """A query, on its own or in a filter, whose nodes are counted."""
 
     def finditer(self, value: Any) -> Iterable[JSONPathNode]:
         nodes: Iterable[JSONPathNode] = [

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 
 
 class Preset(StrEnum):
-    """
-    Which rules of ours apply.
-    """
+    """Which rules of ours apply."""
 
     AUTO = "auto"
     """``agent`` for clients whose user agent begins with ``claude-cli/``."""
@@ -51,9 +49,7 @@ _AGENT: Final = "claude-cli/"
 
 
 def is_for_agent(preset: Preset, request: Request) -> bool:
-    """
-    Whether a preset changes how a request is matched.
-    """
+    """Whether a preset changes how a request is matched."""
     if preset is Preset.AUTO:
         agent = find_header(request.headers, "user-agent") or ""
         return agent.startswith(_AGENT)
@@ -61,9 +57,7 @@ def is_for_agent(preset: Preset, request: Request) -> bool:
 
 
 def apply_preset(preset: Preset, request: Request, body: Any) -> Any:
-    """
-    Return what the key sees of a JSON body under a preset.
-    """
+    """Return what the key sees of a JSON body under a preset."""
     if not is_for_agent(preset, request) or not isinstance(body, dict):
         return body
     paths = named_paths(body)

@@ -1,6 +1,4 @@
-"""
-Replacing patterns in texts, in bounded time.
-"""
+"""Replacing patterns in texts, in bounded time."""
 
 from __future__ import annotations
 
@@ -127,16 +125,12 @@ def replace_texts(value: Any, replacements: tuple[tuple[str, str], ...]) -> Any:
 
 @lru_cache(maxsize=8)
 def _known_texts(replacements: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """
-    Return short texts, and what these replacements have made of them.
-    """
+    """Return short texts, and what these replacements have made of them."""
     return {}
 
 
 def _template(text: str) -> str:
-    """
-    Return what puts in a text as it is.
-    """
+    """Return what puts in a text as it is."""
     # With a function other threads could run, whose time would count as well.
     return text.replace("\\", r"\\")
 

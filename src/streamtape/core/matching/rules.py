@@ -69,20 +69,14 @@ class Rules:
 
     @property
     def ignored_paths(self) -> list[str]:
-        """
-        Paths into the body.
-        """
+        """Paths into the body."""
         return [path for path in self.ignore if not path.startswith("?")]
 
     @property
     def ignored_parameters(self) -> set[str]:
-        """
-        Names of parameters of the query.
-        """
+        """Names of parameters of the query."""
         return {path[1:] for path in self.ignore if path.startswith("?")}
 
     def replacer(self) -> Replacer:
-        """
-        Return what makes the replacements in one request.
-        """
+        """Return what makes the replacements in one request."""
         return Replacer(self.replace, cpu_ns=self.cpu_ns)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 class Exhausted(StrEnum):
-    """
-    What follows when all takes of a request were used.
-    """
+    """What follows when all takes of a request were used."""
 
     ERROR = "error"
     """The request is a miss."""
@@ -58,15 +56,11 @@ class Takes:
         return index
 
     def give_back(self, key: str) -> None:
-        """
-        Take back the last use of a key, whose take turned out not to be there.
-        """
+        """Take back the last use of a key, whose take turned out not to be there."""
         self._next[key] = max(0, self._next.get(key, 0) - 1)
 
     def reset(self) -> None:
-        """
-        Begin again with the first take of every key.
-        """
+        """Begin again with the first take of every key."""
         self._next.clear()
 
 
@@ -82,9 +76,7 @@ _SHORTEST_MS: Final = 1
 
 
 def is_retried(status: int) -> bool:
-    """
-    Whether the SDKs ask again after an answer with this status.
-    """
+    """Whether the SDKs ask again after an answer with this status."""
     return status in _RETRIED or status >= _SERVER_ERROR
 
 
@@ -132,9 +124,7 @@ def scale_waits(headers: Headers, speed: float) -> Headers:
 
 
 def _read_wait(value: str) -> float | None:
-    """
-    Return a number however it is written; the SDKs take all that are one.
-    """
+    """Return a number however it is written; the SDKs take all that are one."""
     try:
         wait = float(value)
     except ValueError:

@@ -1,6 +1,4 @@
-"""
-Ids of tool calls, which some clients make up anew each time.
-"""
+"""Ids of tool calls, which some clients make up anew each time."""
 
 from __future__ import annotations
 
@@ -8,17 +6,13 @@ from typing import Any
 
 
 class Names:
-    """
-    Other names for ids, by the order in which these come.
-    """
+    """Other names for ids, by the order in which these come."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
 
     def name(self, tool_id: object) -> object:
-        """
-        Return the name of an id; what is no text is returned as it is.
-        """
+        """Return the name of an id; what is no text is returned as it is."""
         if not isinstance(tool_id, str):
             return tool_id
         return self._names.setdefault(tool_id, f"tool-{len(self._names) + 1}")

@@ -48,9 +48,7 @@ _decoder: Final = json.JSONDecoder(strict=False)
 
 
 class Piece(NamedTuple):
-    """
-    What an event adds to one text.
-    """
+    """What an event adds to one text."""
 
     place: Hashable
     """Which text it adds to: the same for all pieces of one."""
@@ -62,9 +60,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """
-    An event that adds to texts.
-    """
+    """An event that adds to texts."""
 
     raw: bytes
     """The event."""
@@ -74,9 +70,7 @@ class Delta:
     """Where the only text is in the event, as a JSON string without its quotes."""
 
     def replaced(self, texts: Sequence[bytes]) -> bytes:
-        """
-        Return the event with other texts in their places.
-        """
+        """Return the event with other texts in their places."""
         decoded = [_decode_text(text) for text in texts]
         if self.span is not None:
             start, end = self.span
@@ -141,9 +135,7 @@ class OrdinaryDeltas:
 
 
 def find_delta(raw: bytes) -> Delta | None:
-    """
-    Return what an event adds to texts, or None where it adds to none.
-    """
+    """Return what an event adds to texts, or None where it adds to none."""
     if (match := _ORDINARY.fullmatch(raw)) is not None:
         text = _decode_literal(match[3])
         if text is None:
@@ -181,9 +173,7 @@ def find_begun(raw: bytes) -> list[tuple[int, int]]:
 
 
 def find_ended(raw: bytes, places: Iterable[Hashable]) -> list[Hashable]:
-    """
-    Return to which texts nothing more comes behind an event.
-    """
+    """Return to which texts nothing more comes behind an event."""
     if not any(word in raw for word in _ENDS):
         return []
     said = parse_event(raw).data or ""
@@ -241,9 +231,7 @@ def _place_in_block(data: dict[str, Any], path: Path) -> Hashable:
 
 
 def _decode_literal(literal: bytes) -> bytes | None:
-    """
-    Return what a JSON string without its quotes says, or None if it is none.
-    """
+    """Return what a JSON string without its quotes says, or None if it is none."""
     if b"\\" not in literal:
         return literal
     try:
@@ -266,9 +254,7 @@ def _decode_text(text: bytes) -> str:
 
 
 def _encode(value: object) -> bytes:
-    """
-    Write JSON, with half pairs of surrogates escaped: they have no bytes.
-    """
+    """Write JSON, with half pairs of surrogates escaped: they have no bytes."""
     written = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
         return written.encode()
@@ -320,9 +306,7 @@ def _gather(
 
 
 def put_leaf(data: Any, path: Path, text: str) -> Any:
-    """
-    Return a value with another text at a path; it may be changed itself.
-    """
+    """Return a value with another text at a path; it may be changed itself."""
     if not path:
         return text
     inner = data

@@ -40,9 +40,7 @@ _FOREIGN_DONE: Final = "[DONE]"
 
 
 class DeltaKind(StrEnum):
-    """
-    What a delta adds to.
-    """
+    """What a delta adds to."""
 
     TEXT = "text"
     THINKING = "thinking"
@@ -91,9 +89,7 @@ class StreamSummary:
         return self._is_foreign_done and not self.is_messages
 
     def feed(self, raw: bytes) -> None:
-        """
-        Take the next event, as its exact bytes.
-        """
+        """Take the next event, as its exact bytes."""
         if raw.startswith(_ORDINARY):
             return
         event = parse_event(raw)
@@ -156,9 +152,7 @@ def delta_kind(event: ServerSentEvent) -> DeltaKind | None:
 
 
 def foreign_text(data: JsonObject) -> str:
-    """
-    Return the text that an event of another provider adds to the first answer.
-    """
+    """Return the text that an event of another provider adds to the first answer."""
     match data:
         # OpenAI: Responses, then Chat Completions.
         case {"type": "response.output_text.delta", "delta": str(text)}:
@@ -251,9 +245,7 @@ class MessageAccumulator:
         self._pieces: dict[int, list[str]] = {}
 
     def add(self, event: ServerSentEvent) -> None:
-        """
-        Take the next event.
-        """
+        """Take the next event."""
         kind, data = decode(event)
         if self._message is None:
             if kind == "message_start" and isinstance(data.get("message"), dict):
@@ -333,9 +325,7 @@ def final_message(raw_events: Iterable[bytes]) -> JsonObject | None:
 
 
 def stream_text(raw_events: Iterable[bytes]) -> str:
-    """
-    Return all the text that the events generate, of other providers' events too.
-    """
+    """Return all the text that the events generate, of other providers' events too."""
     accumulator = MessageAccumulator()
     foreign = []
     for raw in raw_events:

@@ -58,16 +58,12 @@ _ENDS: Final = (b"\n\n", b"\n\r\n", b"\r\r", b"\n\r")
 
 
 def is_whole_event(raw: bytes) -> bool:
-    """
-    Whether a blank line ends the bytes.
-    """
+    """Whether a blank line ends the bytes."""
     return raw.endswith(_ENDS)
 
 
 class Grammar:
-    """
-    Follows one stream; feed it the events in their order.
-    """
+    """Follows one stream; feed it the events in their order."""
 
     def __init__(self) -> None:
         self._has_started = False
@@ -81,9 +77,7 @@ class Grammar:
         """What stood before the text of the last event; None if it had no such."""
 
     def feed(self, raw: bytes) -> list[str]:
-        """
-        Take the next event; returns what is wrong with it, mostly nothing.
-        """
+        """Take the next event; returns what is wrong with it, mostly nothing."""
         plain = _PLAIN_DELTA.fullmatch(raw)
         before = None if plain is None else plain[1]
         # One that differs in nothing but a plain text is as well-formed as the last,
@@ -196,9 +190,7 @@ class Grammar:
         return []
 
     def _check_closed(self, kind: str) -> list[str]:
-        """
-        Say if a block is open where none may be, and take it for closed.
-        """
+        """Say if a block is open where none may be, and take it for closed."""
         if self._open is None:
             return []
         index, self._open = self._open[0], None
@@ -206,9 +198,7 @@ class Grammar:
 
 
 def _read(event: ServerSentEvent) -> tuple[JsonObject, str]:
-    """
-    Return the object in an event, and what is wrong with it.
-    """
+    """Return the object in an event, and what is wrong with it."""
     try:
         data: Any = json.loads(event.data or "")
     except (ValueError, RecursionError):
@@ -225,8 +215,6 @@ def _check_name(name: str | None, kind: str) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    """
-    Write a value of the stream in a few characters.
-    """
+    """Write a value of the stream in a few characters."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:39]}…"

@@ -24,9 +24,7 @@ _NS_PER_MS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Timing:
-    """
-    The times of one interaction; None where there was nothing to measure.
-    """
+    """The times of one interaction; None where there was nothing to measure."""
 
     time_to_headers_ns: int | None
     """Offset of the response's head."""
@@ -107,9 +105,7 @@ def percentile_ns(values_ns: Sequence[int], q: float) -> int:
 
 
 def _find_delta(events: Iterable[Part], *, but: DeltaKind | None = None) -> int | None:
-    """
-    Offset of the first event that adds something of another kind.
-    """
+    """Offset of the first event that adds something of another kind."""
     for event in events:
         if delta_kind(parse_event(event.raw)) not in (None, but):
             return event.offset_ns

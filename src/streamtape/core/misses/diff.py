@@ -159,9 +159,7 @@ Location: TypeAlias = tuple[int | str, ...]
 
 
 class Side(StrEnum):
-    """
-    Which part of a request a change is in; body apart, their names are shown.
-    """
+    """Which part of a request a change is in; body apart, their names are shown."""
 
     METHOD = "method"
     PATH = "path"
@@ -174,9 +172,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """
-    One place where two requests differ, with the values as they are.
-    """
+    """One place where two requests differ, with the values as they are."""
 
     side: Side
     place: Location = ()
@@ -190,9 +186,7 @@ class Change:
 
     @property
     def path(self) -> str:
-        """
-        Where it is, as ``ignore`` takes it if it can be ignored.
-        """
+        """Where it is, as ``ignore`` takes it if it can be ignored."""
         match self.side:
             case Side.QUERY:
                 return "?" + _printable(str(self.place[0])[:_KEY_CHARS])
@@ -230,9 +224,7 @@ def write_path(
 
 
 def _escape(text: str) -> str:
-    """
-    Escape what a quoted name of a JSON path can't take as it is.
-    """
+    """Escape what a quoted name of a JSON path can't take as it is."""
     return _printable(text.replace("\\", r"\\").replace("'", r"\'"))
 
 
@@ -258,9 +250,7 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """
-    One place where two requests differ, as told to people; as text, a line.
-    """
+    """One place where two requests differ, as told to people; as text, a line."""
 
     path: str
     """In the API's own terms: ``messages[3].content[0].text``."""
@@ -281,27 +271,21 @@ class Difference:
         return f"{place}: {self.recorded} / {self.requested}"
 
     def as_json(self) -> dict[str, str]:
-        """
-        Return it in the types of JSON.
-        """
+        """Return it in the types of JSON."""
         return asdict(self)
 
 
 def find_differences(
     recorded: Matched, requested: Matched, limit: int = 3
 ) -> list[Difference]:
-    """
-    Return the first differences, in the order of :func:`find_changes`.
-    """
+    """Return the first differences, in the order of :func:`find_changes`."""
     return [
         _tell(change) for change in islice(find_changes(recorded, requested), limit)
     ]
 
 
 def common_length(a: str, b: str) -> int:
-    """
-    Return how many characters are equal from the start, in linear time.
-    """
+    """Return how many characters are equal from the start, in linear time."""
     low, high = 0, min(len(a), len(b))
     while low < high:
         # Of slices Python compares memory, which beats a loop over characters.
@@ -339,9 +323,7 @@ def _difference(change: Change, old: str, new: str, *, note: str) -> Difference:
 
 
 def _show(value: object) -> str:
-    """
-    Return a value on one short line; of objects and arrays only what tells them.
-    """
+    """Return a value on one short line; of objects and arrays only what tells them."""
     match value:
         case str():
             return _show_text(value)
@@ -362,9 +344,7 @@ def _show(value: object) -> str:
 
 
 def _show_text(text: str, at: int = 0) -> str:
-    """
-    Quote the part of a text around a position, with an ellipsis at each cut.
-    """
+    """Quote the part of a text around a position, with an ellipsis at each cut."""
     start = max(0, at - _CHARS_BEFORE)
     end = start + SHOWN_CHARS
     quoted = repr(text[start:end])

@@ -59,27 +59,19 @@ _KEY_IN_STEM: Final = re.compile(r"-[0-9a-f]{8}")
 
 
 class Candidate(Protocol):
-    """
-    What is known of a cassette without opening it.
-    """
+    """What is known of a cassette without opening it."""
 
     @property
     def name(self) -> str:
-        """
-        What people call it.
-        """
+        """What people call it."""
 
     @property
     def stem(self) -> str:
-        """
-        The file's name without take and ending.
-        """
+        """The file's name without take and ending."""
 
     @property
     def size_bytes(self) -> int:
-        """
-        Of the file.
-        """
+        """Of the file."""
 
 
 C = TypeVar("C", bound=Candidate)
@@ -157,9 +149,7 @@ class Recorded(Generic[C]):
         self._confusing: dict[Rules, tuple[Sequence[C], bool]] = {}
 
     def find_request(self, candidate: C) -> Request | None:
-        """
-        Return the request of a cassette, or None if it can't be read.
-        """
+        """Return the request of a cassette, or None if it can't be read."""
         try:
             return self._read(candidate)
         except CassetteError:
@@ -207,9 +197,7 @@ class Recorded(Generic[C]):
 
 
 def confuses(requests: Iterable[Request], rules: Rules, proposed: Rules) -> bool:
-    """
-    Whether proposed rules take two requests for one that the rules tell apart.
-    """
+    """Whether proposed rules take two requests for one that the rules tell apart."""
     known: dict[str, Request] = {}
     for request in requests:
         try:
@@ -226,9 +214,7 @@ def confuses(requests: Iterable[Request], rules: Rules, proposed: Rules) -> bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sketch:
-    """
-    What tells how much a request is like another one; about as large as its body.
-    """
+    """What tells how much a request is like another one; about as large as its body."""
 
     place: tuple[str, str]
     """Method and path."""
@@ -244,9 +230,7 @@ class Sketch:
 
 
 def sketch(seen: Matched) -> Sketch:
-    """
-    Return what tells how much a request is like others.
-    """
+    """Return what tells how much a request is like others."""
     fields = seen.body if isinstance(seen.body, dict) else {"": seen.body}
     messages = fields.get("messages")
     return Sketch(
@@ -303,9 +287,7 @@ def _count_differing(a: Mapping[str, object], b: Mapping[str, object]) -> int:
 
 
 def _uncached(message: Any) -> Any:
-    """
-    Return a message without marks for the cache, its text as a block.
-    """
+    """Return a message without marks for the cache, its text as a block."""
     match message:
         case {"content": str(text)}:
             return {**message, "content": [{"type": "text", "text": text}]}

@@ -43,9 +43,7 @@ SETTINGS_PLACE: Final = "[tool.streamtape] of pyproject.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissReport:
-    """
-    Why nothing recorded answers a request; as text, a few lines below 4 KiB.
-    """
+    """Why nothing recorded answers a request; as text, a few lines below 4 KiB."""
 
     request: str
     """Method and target."""
@@ -80,18 +78,14 @@ class MissReport:
 
     @property
     def asked(self) -> str:
-        """
-        The request in a few words.
-        """
+        """The request in a few words."""
         if self.model is None or self.messages is None:
             return self.request
         messages = count_of(self.messages, "message")
         return f"{self.request}, model {self.model}, {messages}"
 
     def as_json(self) -> dict[str, Any]:
-        """
-        Return all of it in the types of JSON.
-        """
+        """Return all of it in the types of JSON."""
         compared, known = self.compared
         return {
             "request": self.request,
@@ -162,16 +156,12 @@ class MissReport:
 
 
 def plain(text: str) -> str:
-    """
-    Return a text with what a terminal might obey escaped.
-    """
+    """Return a text with what a terminal might obey escaped."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def cut_line(line: str) -> str:
-    """
-    Return a line that leaves room for the others.
-    """
+    """Return a line that leaves room for the others."""
     encoded = line.encode()
     if len(encoded) <= _LINE_BYTES:
         return line
@@ -246,9 +236,7 @@ def explain_exhausted(
 
 
 def describe_request(asked: Request, seen: Matched) -> str:
-    """
-    Return a line that tells people which request this is.
-    """
+    """Return a line that tells people which request this is."""
     return _begin(asked, seen, library="").asked
 
 

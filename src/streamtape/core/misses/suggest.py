@@ -78,9 +78,7 @@ def _proposals(asked: Request, rules: Rules, found: list[Change]) -> Iterator[Ru
 
 
 def _system_messages(asked: Request, rules: Rules) -> frozenset[Location]:
-    """
-    Return the places of the messages that neither user, model nor tools wrote.
-    """
+    """Return the places of the messages that neither user, model nor tools wrote."""
     match matched(asked, rules).body:
         case {"messages": [*messages]}:
             return frozenset(
@@ -138,9 +136,7 @@ def find_rules(
 
 @dataclass(slots=True, kw_only=True)
 class _Added:
-    """
-    What has to be added to the rules.
-    """
+    """What has to be added to the rules."""
 
     paths: set[str] = field(default_factory=set)
     """What to ignore."""
@@ -154,9 +150,7 @@ class _Added:
     renames_ids: bool = False
 
     def find_rules(self, rules: Rules) -> Rules | None:
-        """
-        Return the rules with all of it, or None where that would do harm.
-        """
+        """Return the rules with all of it, or None where that would do harm."""
         paths = set(self.paths)
         volatile: list[Pair] = []
         for path, pairs in self.texts.items():
@@ -234,9 +228,7 @@ _TOOL_IDS: Final = (("id",), ("tool_use_id",))
 
 
 def find_ignorable(change: Change) -> str | None:
-    """
-    Return what to ignore so that a change goes away, if that does no harm.
-    """
+    """Return what to ignore so that a change goes away, if that does no harm."""
     place = change.place
     if change.side is Side.QUERY:
         return None if place[0] in _PAGING else f"?{place[0]}"
@@ -253,9 +245,7 @@ def find_ignorable(change: Change) -> str | None:
 
 
 def fewest_paths(paths: Iterable[str]) -> list[str]:
-    """
-    Leave out the paths that others hold, and name a key once that is everywhere.
-    """
+    """Leave out the paths that others hold, and name a key once that is everywhere."""
     given = sorted(paths)
     held = tuple(f"{path}[" for path in given)
     kept = [path for path in given if not path.startswith(held)]
@@ -273,9 +263,7 @@ def names_a_thing(place: Location) -> bool:
 
 
 def is_tool_id(place: Location) -> bool:
-    """
-    Whether a text tells which call a result belongs to.
-    """
+    """Whether a text tells which call a result belongs to."""
     return place[-1:] in _TOOL_IDS
 
 
@@ -376,9 +364,7 @@ def _write(value: object, *, is_literal: bool) -> str:
 
 
 def _quote(text: str, *, is_literal: bool) -> str:
-    """
-    Write a string of TOML: in single quotes nothing needs to be escaped.
-    """
+    """Write a string of TOML: in single quotes nothing needs to be escaped."""
     if is_literal and "'" not in text and text.isprintable():
         return f"'{text}'"
     escaped = "".join(

@@ -85,15 +85,11 @@ class CleanRequest(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanResponse(Response):
-    """
-    The head of a response that holds no key.
-    """
+    """The head of a response that holds no key."""
 
 
 def clean_request(request: Request) -> CleanRequest:
-    """
-    Keep the names of all headers but the values of the harmless ones alone.
-    """
+    """Keep the names of all headers but the values of the harmless ones alone."""
     headers = []
     left_out = _find_left_out(request.headers)
     for name, value in request.headers:
@@ -114,9 +110,7 @@ def clean_request(request: Request) -> CleanRequest:
 
 
 def clean_response(response: Response) -> CleanResponse:
-    """
-    Keep the names of all headers but the values of the harmless ones alone.
-    """
+    """Keep the names of all headers but the values of the harmless ones alone."""
     left_out = _find_left_out(response.headers)
     headers = tuple(
         (clean_text(name), _clean_response_value(name.lower(), value))
@@ -148,9 +142,7 @@ def replayed_headers(headers: Headers) -> Headers:
 
 
 def _find_left_out(headers: Headers) -> frozenset[str]:
-    """
-    Return the names of headers that belong to the connection or the framing.
-    """
+    """Return the names of headers that belong to the connection or the framing."""
     named = {
         each.strip().lower()
         for name, value in headers
@@ -183,9 +175,7 @@ def _clean_target(target: str) -> str:
 
 
 def _clean_piece(piece: str) -> str:
-    """
-    Replace every key, and the whole piece if one is percent-encoded.
-    """
+    """Replace every key, and the whole piece if one is percent-encoded."""
     if "%" not in piece and "+" not in piece:
         return clean_text(piece)
     decoded = piece.encode(errors="surrogateescape")

@@ -318,9 +318,7 @@ def find_runs(raw: bytes) -> bytes:
 
 
 def kinds_in(raw: bytes) -> Iterator[KeyKind]:
-    """
-    Yield the kinds of key whose word stands in some bytes.
-    """
+    """Yield the kinds of key whose word stands in some bytes."""
     for kind in KEY_KINDS:
         if kind.word in raw:
             yield kind

@@ -44,9 +44,7 @@ class Leak:
 
 
 def find_kinds(raw: bytes) -> list[str]:
-    """
-    Name the kinds of key in some bytes, as they stand and without their escapes.
-    """
+    """Name the kinds of key in some bytes, as they stand and without their escapes."""
     found: dict[str, None] = {}
     plain = unescape(raw)
     for read in (raw,) if plain is raw else (raw, plain):
@@ -60,9 +58,7 @@ def find_kinds(raw: bytes) -> list[str]:
 
 
 class RawScanner:
-    """
-    Looks at the bytes of a whole file, block by block, whatever they mean.
-    """
+    """Looks at the bytes of a whole file, block by block, whatever they mean."""
 
     def __init__(self) -> None:
         self.kinds: list[str] = []
@@ -70,9 +66,7 @@ class RawScanner:
         self._tail = b""
 
     def feed(self, block: bytes) -> None:
-        """
-        Take the next bytes of the file.
-        """
+        """Take the next bytes of the file."""
         data = self._tail + block
         new = [kind for kind in find_kinds(data) if kind not in self.kinds]
         self.kinds += new
@@ -80,9 +74,7 @@ class RawScanner:
 
 
 class JoinedTexts:
-    """
-    Looks at texts that come in pieces, of any length, in bounded memory.
-    """
+    """Looks at texts that come in pieces, of any length, in bounded memory."""
 
     def __init__(self) -> None:
         self._texts: dict[Hashable, list[bytes]] = {}
@@ -90,9 +82,7 @@ class JoinedTexts:
         self._kinds: dict[str, None] = {}
 
     def feed(self, place: Hashable, text: bytes) -> None:
-        """
-        Take the next piece of one of the texts.
-        """
+        """Take the next piece of one of the texts."""
         pieces = self._texts.get(place)
         if pieces is None:
             pieces = self._texts[place] = []
@@ -102,9 +92,7 @@ class JoinedTexts:
             self._look()
 
     def find_kinds(self) -> list[str]:
-        """
-        Name the kinds of key that were found in all texts so far.
-        """
+        """Name the kinds of key that were found in all texts so far."""
         self._look()
         return list(self._kinds)
 
@@ -119,9 +107,7 @@ class JoinedTexts:
 
 
 class LeakScanner:
-    """
-    Looks at all that a cassette says, record by record, in bounded memory.
-    """
+    """Looks at all that a cassette says, record by record, in bounded memory."""
 
     def __init__(self) -> None:
         self._leaks: dict[Leak, None] = {}
@@ -131,9 +117,7 @@ class LeakScanner:
         self._is_stream = False
 
     def request(self, request: Request) -> None:
-        """
-        Look at the request: all that would be redacted today is a leak.
-        """
+        """Look at the request: all that would be redacted today is a leak."""
         clean = clean_request(request)
         self._headers("request", request.headers, clean.headers)
         if clean.target != request.target:
@@ -142,9 +126,7 @@ class LeakScanner:
             self._add(request.body, "the request's body")
 
     def response(self, response: Response) -> None:
-        """
-        Look at the head of the response.
-        """
+        """Look at the head of the response."""
         self._is_stream = response.is_event_stream
         clean = clean_response(response)
         self._headers("response", response.headers, clean.headers)
@@ -152,9 +134,7 @@ class LeakScanner:
             self._add(response.reason.encode(errors="replace"), "the response's status")
 
     def part(self, part: Part) -> None:
-        """
-        Look at an event or a chunk.
-        """
+        """Look at an event or a chunk."""
         self._parts += 1
         if clean_json(part.raw) != part.raw:
             word = "event" if self._is_stream else "chunk"
@@ -169,17 +149,13 @@ class LeakScanner:
                 self._joined.feed(piece.place, piece.text)
 
     def end(self, ending: Ending, summary: Mapping[str, Any]) -> None:
-        """
-        Look at what stands in the ending, and at the summary beside it.
-        """
+        """Look at what stands in the ending, and at the summary beside it."""
         for said in (ending.detail, repr(summary)):
             if clean_text(said) != said:
                 self._add(said.encode(errors="replace"), "the ending")
 
     def leaks(self) -> list[Leak]:
-        """
-        Return what was found, the first hundred, in the order of the file.
-        """
+        """Return what was found, the first hundred, in the order of the file."""
         found = dict(self._leaks)
         said = {leak.kind for leak in found}
         for kind in self._joined.find_kinds():

@@ -58,9 +58,7 @@ class Beginnings:
 
 
 def _without_longer(words: Iterable[bytes]) -> list[bytes]:
-    """
-    Leave out words in which another one stands: that one is found.
-    """
+    """Leave out words in which another one stands: that one is found."""
     kept: list[bytes] = []
     for word in sorted(set(words), key=lambda each: (len(each), each)):
         if not any(each in word for each in kept):
@@ -78,9 +76,7 @@ _LINE_END: Final = re.compile(rb"(?:[\r\n]|\\{1,4}[nr])(?:\s|\\{1,4}[nrt])*+")
 
 
 def spell(value: str) -> tuple[bytes, ...]:
-    """
-    Return the spellings of a secret but those in base64, longest first.
-    """
+    """Return the spellings of a secret but those in base64, longest first."""
     raw = encode(value)
     in_json = json.dumps(unquote(quote(raw)))[1:-1]
     in_url = quote(raw, safe="")
@@ -117,16 +113,12 @@ def spell_in_base64(value: str) -> tuple[bytes, ...]:
 
 
 def encode(value: str) -> bytes:
-    """
-    Return the bytes of a value as a header or the environment gives it.
-    """
+    """Return the bytes of a value as a header or the environment gives it."""
     return value.encode(errors="surrogateescape")
 
 
 class OneLine:
-    """
-    A text without its line ends, and where all of it was: base64 comes in lines.
-    """
+    """A text without its line ends, and where all of it was: base64 comes in lines."""
 
     def __init__(self, text: bytes) -> None:
         kept: list[bytes] = []
@@ -146,15 +138,11 @@ class OneLine:
 
     @property
     def is_one(self) -> bool:
-        """
-        Whether there was no line end.
-        """
+        """Whether there was no line end."""
         return len(self._starts) == 1
 
     def was_at(self, place: int) -> int:
-        """
-        Return where a character was.
-        """
+        """Return where a character was."""
         line = bisect_right(self._starts, place) - 1
         return self._were[line] + place - self._starts[line]
 
@@ -169,9 +157,7 @@ HEAD_BYTES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """
-    A secret in each spelling in which it could come back.
-    """
+    """A secret in each spelling in which it could come back."""
 
     spellings: tuple[bytes, ...]
     """Longest first; none is empty."""
@@ -182,9 +168,7 @@ class Spelled:
 
     @staticmethod
     def of(value: str) -> Spelled:
-        """
-        Spell a value that was seen in a header or the environment.
-        """
+        """Spell a value that was seen in a header or the environment."""
         in_base64 = spell_in_base64(value)
         spellings = tuple(sorted({*spell(value), *in_base64}, key=len, reverse=True))
         return Spelled(spellings, in_base64, all(map(has_long_run, spellings)))
@@ -192,9 +176,7 @@ class Spelled:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """
-    All secrets that are looked for; made anew whenever there is another one.
-    """
+    """All secrets that are looked for; made anew whenever there is another one."""
 
     secrets: tuple[Spelled, ...]
     has_short: bool
@@ -204,9 +186,7 @@ class Remembered:
 
     @staticmethod
     def of(secrets: tuple[Spelled, ...]) -> Remembered:
-        """
-        Make ready to look for some secrets.
-        """
+        """Make ready to look for some secrets."""
         heads = [each[:HEAD_BYTES] for secret in secrets for each in secret.spellings]
         # A line may end within the first bytes, and then it doesn't in the next ones.
         heads += [
@@ -272,9 +252,7 @@ class Remembered:
 
 
 def _find_unfinished(text: bytes, spellings: Iterable[bytes], shortest: int) -> int:
-    """
-    Return where the text ends in the beginning of a spelling, else its length.
-    """
+    """Return where the text ends in the beginning of a spelling, else its length."""
     found = len(text)
     for spelling in spellings:
         # What begins before that is there whole, or is none.
@@ -333,9 +311,7 @@ def remember_secret(value: str) -> None:
 
 
 def _remember_seen(value: str) -> None:
-    """
-    Remember a value that a client sent: the 64 that were sent last are.
-    """
+    """Remember a value that a client sent: the 64 that were sent last are."""
     known = _seen.pop(value, None)
     if known is not None:
         _seen[value] = known
@@ -347,9 +323,7 @@ def _remember_seen(value: str) -> None:
 
 
 def remember_request(request: Request) -> None:
-    """
-    Remember the keys that a request carries in its headers and its query.
-    """
+    """Remember the keys that a request carries in its headers and its query."""
     for name, value in request.headers:
         if _HEADERS.fullmatch(name):
             _remember_header(name.lower(), value)
@@ -361,9 +335,7 @@ def remember_request(request: Request) -> None:
 
 
 def remember_environment(environ: Mapping[str, str]) -> None:
-    """
-    Remember the keys with which the SDK of this environment would ask.
-    """
+    """Remember the keys with which the SDK of this environment would ask."""
     for name in _VARIABLES:
         remember_secret(environ.get(name, ""))
 

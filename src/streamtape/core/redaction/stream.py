@@ -72,9 +72,7 @@ class BodyRedactor(Protocol):
     """
 
     def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
-        """
-        Take parts that came whole at one time; returns those that are sure now.
-        """
+        """Take parts that came whole at one time; returns those that are sure now."""
 
     def clean_rest(self, rest: bytes) -> CleanBytes:
         """
@@ -82,20 +80,14 @@ class BodyRedactor(Protocol):
         """
 
     def end(self) -> Cleaned:
-        """
-        Return all that is still held.
-        """
+        """Return all that is still held."""
 
     def find_kinds(self) -> list[str]:
-        """
-        Name the kinds of key in the texts that were given back, joined.
-        """
+        """Name the kinds of key in the texts that were given back, joined."""
 
 
 def body_redactor(response: Response) -> BodyRedactor:
-    """
-    Return what takes the keys out of the body of such a response.
-    """
+    """Return what takes the keys out of the body of such a response."""
     if response.is_event_stream:
         return EventsRedactor()
     if _JSON.fullmatch(media_type(response.headers)):
@@ -105,9 +97,7 @@ def body_redactor(response: Response) -> BodyRedactor:
 
 @dataclass(slots=True, eq=False)
 class _Queued:
-    """
-    An event that is held, or stands behind one that is.
-    """
+    """An event that is held, or stands behind one that is."""
 
     offset_ns: int
     raw: bytes
@@ -135,9 +125,7 @@ class EventsRedactor:
         self._joined = JoinedTexts()
 
     def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
-        """
-        Take events that came in one read; returns those that are sure now.
-        """
+        """Take events that came in one read; returns those that are sure now."""
         cleaned: Cleaned = []
         for raw in raws:
             if not self._queue and (ordinary := self._ordinary.find(raw)) is not None:
@@ -161,9 +149,7 @@ class EventsRedactor:
         return cleaned
 
     def clean_rest(self, rest: bytes) -> CleanBytes:
-        """
-        Return the bytes behind the last whole event without keys.
-        """
+        """Return the bytes behind the last whole event without keys."""
         plain = unescape(rest)
         self._texts[None] = HeldText()
         for start, end in find_begun(plain):
@@ -179,22 +165,16 @@ class EventsRedactor:
         return _clean_cut(rest)
 
     def end(self) -> Cleaned:
-        """
-        Return all events that are still held.
-        """
+        """Return all events that are still held."""
         self._cut_texts()
         return self._take_decided()
 
     def find_kinds(self) -> list[str]:
-        """
-        Name the kinds of key in the texts that were given back, joined.
-        """
+        """Name the kinds of key in the texts that were given back, joined."""
         return self._joined.find_kinds()
 
     def _feed_text(self, piece: Piece) -> TextPiece | None:
-        """
-        Take one of the pieces of an event; None if it can have no part in a key.
-        """
+        """Take one of the pieces of an event; None if it can have no part in a key."""
         held = self._texts.get(piece.place)
         if held is None:
             if len(self._texts) >= _MOST_TEXTS:
@@ -239,9 +219,7 @@ class EventsRedactor:
 
 
 def _goes_on_with(held: HeldText, text: bytes) -> bool:
-    """
-    Whether some of what is cut off would be a key's if it went on with a text.
-    """
+    """Whether some of what is cut off would be a key's if it went on with a text."""
     tried = deepcopy(held)
     piece = tried.feed(text)
     tried.end(is_cut=True)
@@ -264,9 +242,7 @@ class _ChunksRedactor:
         self._until_bytes = until_bytes
 
     def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
-        """
-        Take chunks that came at one time; returns what is sure now as one chunk.
-        """
+        """Take chunks that came at one time; returns what is sure now as one chunk."""
         self._offset_ns = offset_ns
         held = self._held
         held += b"".join(raws)
@@ -278,22 +254,16 @@ class _ChunksRedactor:
         return self._take(cut)
 
     def clean_rest(self, rest: bytes) -> CleanBytes:
-        """
-        Return bytes without keys; a body without events leaves nothing over.
-        """
+        """Return bytes without keys; a body without events leaves nothing over."""
         return clean_bytes(rest)
 
     def end(self) -> Cleaned:
-        """
-        Return what is still held.
-        """
+        """Return what is still held."""
         self._held[:] = _clean_cut(bytes(self._held))
         return self._take(len(self._held))
 
     def find_kinds(self) -> list[str]:
-        """
-        Name none: the text of such a body is not in pieces.
-        """
+        """Name none: the text of such a body is not in pieces."""
         return []
 
     def _take(self, size: int) -> Cleaned:
@@ -307,9 +277,7 @@ class _ChunksRedactor:
 
 
 def _clean_cut(raw: bytes) -> CleanBytes:
-    """
-    Return bytes without keys that may be cut off within one.
-    """
+    """Return bytes without keys that may be cut off within one."""
     cleaned = clean_json(raw)
     plain = unescape(cleaned)
     held = HeldText()
@@ -333,9 +301,7 @@ _MOST_SHARED: Final = 1024
 
 @dataclass(slots=True, eq=False)
 class _Unit:
-    """
-    One piece of the text, or several that share escapes; without them.
-    """
+    """One piece of the text, or several that share escapes; without them."""
 
     text: bytes
     written: list[bytes] = field(default_factory=list)
@@ -349,9 +315,7 @@ class _Unit:
 
 @dataclass(slots=True, eq=False)
 class TextPiece:
-    """
-    A piece of the text, and what may be written of it.
-    """
+    """A piece of the text, and what may be written of it."""
 
     text: bytes
     unit: _Unit | None = None
@@ -361,9 +325,7 @@ class TextPiece:
 
     @property
     def is_decided(self) -> bool:
-        """
-        Whether it is sure what may be written.
-        """
+        """Whether it is sure what may be written."""
         return self.unit is not None and self.unit.is_decided
 
     @property
@@ -386,9 +348,7 @@ class _Waiting:
 
 
 class HeldText:
-    """
-    One text, and how far it is decided what of it may be written.
-    """
+    """One text, and how far it is decided what of it may be written."""
 
     def __init__(self) -> None:
         self._text = b""  # The end of the text as it came: all that still matters.
@@ -403,9 +363,7 @@ class HeldText:
         self._tail = b""  # The end of what these hold.
 
     def feed(self, text: bytes) -> TextPiece:
-        """
-        Take the next piece; pieces before it may be decided by that.
-        """
+        """Take the next piece; pieces before it may be decided by that."""
         piece = TextPiece(text, is_first=not self._open)
         self._open.append(piece)
         self._is_idle = False
@@ -416,9 +374,7 @@ class HeldText:
         return piece
 
     def passes(self, text: bytes) -> bool:
-        """
-        Take the next piece if it can have no part in a key, as nearly always.
-        """
+        """Take the next piece if it can have no part in a key, as nearly always."""
         if not self._is_idle or (b"\\" in text and _needs_unescaping(text)):
             return False
         beginnings = get_beginnings()
@@ -439,9 +395,7 @@ class HeldText:
         return True
 
     def _close(self) -> None:
-        """
-        Take the pieces that are open as one.
-        """
+        """Take the pieces that are open as one."""
         unit = _Unit(unescape(b"".join(piece.text for piece in self._open)))
         for piece in self._open:
             piece.unit = unit
@@ -469,16 +423,12 @@ class HeldText:
 
     @property
     def is_idle(self) -> bool:
-        """
-        Whether nothing is held, and the text doesn't end in a key or an escape.
-        """
+        """Whether nothing is held, and the text doesn't end in a key or an escape."""
         return self._is_idle
 
     @property
     def _is_within_key(self) -> bool:
-        """
-        Whether the next piece may belong to a key that has begun.
-        """
+        """Whether the next piece may belong to a key that has begun."""
         return bool(self._waiting) or self._redacted_at >= 0
 
     def end(self, *, is_cut: bool = False) -> None:
@@ -500,9 +450,7 @@ class HeldText:
         self._decide(merge(keys), until=len(text))
 
     def _skip(self, text: bytes) -> bytes:
-        """
-        Return what stands in a text behind the key that goes on in it.
-        """
+        """Return what stands in a text behind the key that goes on in it."""
         matches = (more.match(text) for more in self._more)
         size = max(match.end() for match in matches if match is not None)
         self._keep(self._text + text[:size])
@@ -512,9 +460,7 @@ class HeldText:
         return text[size:]
 
     def _keep(self, text: bytes) -> None:
-        """
-        Forget all of the text but the end of it, which is decided.
-        """
+        """Forget all of the text but the end of it, which is decided."""
         self._text = text[-_KEPT_BYTES:]
         self._decided = len(self._text)
         self._look_again()
@@ -523,9 +469,7 @@ class HeldText:
         self._look_from = max(0, len(self._text) - LONGEST_OPENER_BYTES)
 
     def _decide(self, keys: list[Span], *, until: int) -> None:
-        """
-        Decide the text up to a place, and forget what can't matter any more.
-        """
+        """Decide the text up to a place, and forget what can't matter any more."""
         text = self._text
         place = self._decided
         redacted_at = -1
@@ -549,9 +493,7 @@ class HeldText:
         self._settle()
 
     def _write(self, text: bytes, place: int) -> None:
-        """
-        Give the units their shares of what stands at a place of the text.
-        """
+        """Give the units their shares of what stands at a place of the text."""
         for waiting in self._waiting:
             start = max(waiting.start, place)
             end = min(waiting.end, place + len(text))

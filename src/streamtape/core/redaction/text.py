@@ -25,9 +25,7 @@ from streamtape.core.redaction.secrets import (
 
 
 class CleanBytes(bytes):
-    """
-    Bytes that hold no key.
-    """
+    """Bytes that hold no key."""
 
     __slots__ = ()
 
@@ -49,9 +47,7 @@ PLACEHOLDER: Final = REDACTED.encode()
 
 
 def clean_bytes(raw: bytes) -> CleanBytes:
-    """
-    Replace every key, as long as none of its characters is escaped.
-    """
+    """Replace every key, as long as none of its characters is escaped."""
     if not has_long_run(raw):
         # As in nearly every event.
         found = remembered_in(raw, has_run=False)
@@ -62,9 +58,7 @@ def clean_bytes(raw: bytes) -> CleanBytes:
 
 
 def _clean(raw: bytes, *, has_run: bool, kinds: Iterable[KeyKind]) -> CleanBytes:
-    """
-    Replace every key that was seen, and those of some kinds.
-    """
+    """Replace every key that was seen, and those of some kinds."""
     kinds = tuple(kinds) if has_run else ()
     if found := remembered_in(raw, has_run=has_run):
         # The longest first: one key may begin as another does.
@@ -135,9 +129,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def clean_text(text: str) -> str:
-    """
-    Replace every key, and bytes that were no UTF-8.
-    """
+    """Replace every key, and bytes that were no UTF-8."""
     try:
         raw = text.encode(errors="surrogateescape")
     except UnicodeEncodeError:
@@ -170,9 +162,7 @@ _WORDS: Final = re.compile(
 
 
 def find_keys(text: bytes) -> list[Span]:
-    """
-    Return where the keys are, in order; none overlaps another.
-    """
+    """Return where the keys are, in order; none overlaps another."""
     found: list[Span] = []
     spellings = remembered_in(text, has_run=has_long_run(text))
     if spellings:
@@ -252,9 +242,7 @@ def find_cut_strings(raw: bytes, kinds: Iterable[KeyKind]) -> list[Span]:
 
 
 def _find_begun(kind: KeyKind, text: bytes) -> regex.Match[bytes] | None:
-    """
-    Return what a text ends in that may become a key of some kind.
-    """
+    """Return what a text ends in that may become a key of some kind."""
     match = kind.partial.search(text, partial=True)
     while match is not None and not match.partial:
         match = kind.partial.search(text, match.end(), partial=True)
@@ -271,9 +259,7 @@ def may_be_key(text: bytes) -> bool:
 
 
 def find_endless(text: bytes) -> list[re.Pattern[bytes]]:
-    """
-    Return how the key may go on that the text ends in, if that can be for ever.
-    """
+    """Return how the key may go on that the text ends in, if that can be for ever."""
     if len(text) < _LONGEST_WHOLE_BYTES and find_unfinished(text) is not None:
         # One that is remembered may be longer, and of other characters.
         return []
@@ -286,9 +272,7 @@ def find_endless(text: bytes) -> list[re.Pattern[bytes]]:
 
 
 def merge(spans: list[Span]) -> list[Span]:
-    """
-    Return spans in order, those that overlap made one.
-    """
+    """Return spans in order, those that overlap made one."""
     merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start < merged[-1][1]:

@@ -21,9 +21,7 @@ from streamtape.core.rewriting.frames import Piece
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """
-    A part as it may be written, or a piece that is none.
-    """
+    """A part as it may be written, or a piece that is none."""
 
     piece: Piece | None
     """What it was; None for a chunk that was cut anew."""
@@ -33,32 +31,22 @@ class Rewritten:
 
 
 class Body(Protocol):
-    """
-    Takes all pieces behind the RESPONSE and gives them back in their order.
-    """
+    """Takes all pieces behind the RESPONSE and gives them back in their order."""
 
     def feed(self, piece: Piece) -> Iterator[Rewritten]:
-        """
-        Take the next piece; yields what is sure now.
-        """
+        """Take the next piece; yields what is sure now."""
 
     def end(self) -> Iterator[Rewritten]:
-        """
-        Yield all that is still held.
-        """
+        """Yield all that is still held."""
 
 
 def rewritten_body(response: Response) -> Body:
-    """
-    Return what takes the keys out of the parts of such a response.
-    """
+    """Return what takes the keys out of the parts of such a response."""
     return _Events(response) if response.is_event_stream else _Chunks(response)
 
 
 class _Events:
-    """
-    Each event comes back as one.
-    """
+    """Each event comes back as one."""
 
     def __init__(self, response: Response) -> None:
         self._redactor = body_redactor(response)
@@ -101,9 +89,7 @@ class _Events:
 
 
 class _Chunks:
-    """
-    Chunks come back as they were up to the first key, and behind it cut anew.
-    """
+    """Chunks come back as they were up to the first key, and behind it cut anew."""
 
     def __init__(self, response: Response) -> None:
         self._redactor = body_redactor(response)
@@ -163,9 +149,7 @@ class _Chunks:
         self._waiting.clear()
 
     def _take_others(self) -> Iterator[Rewritten]:
-        """
-        Yield what is no part, or an empty one, and is not behind anything else.
-        """
+        """Yield what is no part, or an empty one, and is not behind anything else."""
         while self._waiting:
             part = self._waiting[0].record
             if not isinstance(part, Part):

@@ -29,9 +29,7 @@ _KNOWN = frozenset(Kind)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """
-    A record with its frames, or one frame that holds none.
-    """
+    """A record with its frames, or one frame that holds none."""
 
     frames: tuple[Frame, ...]
     """One, but for a record that is too long for it."""
@@ -40,16 +38,12 @@ class Piece:
 
     @property
     def kind(self) -> int:
-        """
-        The type of its frames.
-        """
+        """The type of its frames."""
         return self.frames[0].kind
 
     @property
     def payload(self) -> bytes:
-        """
-        What is in its frames, joined.
-        """
+        """What is in its frames, joined."""
         return b"".join(frame.payload for frame in self.frames)
 
 
@@ -130,9 +124,7 @@ What is looked at as what it is. The time in a HEADER isn't: it is a text of any
 
 
 def clean_value(value: Any) -> Any:
-    """
-    Replace every key in the texts of a value, its maps' names included.
-    """
+    """Replace every key in the texts of a value, its maps' names included."""
     match value:
         case str():
             return clean_text(value)
@@ -168,9 +160,7 @@ def holds_key(value: Any) -> bool:
 
 
 def unknown_in(piece: Piece) -> Any:
-    """
-    Return what a piece holds besides what its record says; all of it without one.
-    """
+    """Return what a piece holds besides what its record says; all of it without one."""
     payload = piece.payload
     try:
         value = unpack_value(payload)
@@ -191,9 +181,7 @@ _BODILESS: Final = frozenset({204, 304})
 
 
 class LostEnd:
-    """
-    Follows a response whose END is lost; feed it the parts in their order.
-    """
+    """Follows a response whose END is lost; feed it the parts in their order."""
 
     def __init__(self, request: Request, response: Response) -> None:
         # It is recorded once more, for the sake of its last frame.
@@ -206,9 +194,7 @@ class LostEnd:
         self._offset_ns = response.offset_ns
 
     def feed(self, part: Part) -> None:
-        """
-        Take the next part.
-        """
+        """Take the next part."""
         self._offset_ns = part.offset_ns
         self._size += len(self._recording.feed(part.raw, part.offset_ns))
         if self._stream is not None:

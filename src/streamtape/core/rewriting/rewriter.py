@@ -54,9 +54,7 @@ class Rewriter:
         self._part_count = 0
 
     def feed(self, piece: Piece) -> bytes:
-        """
-        Take the next piece; returns what is sure now.
-        """
+        """Take the next piece; returns what is sure now."""
         match piece.record:
             case Header():
                 self._head.append(piece)
@@ -76,9 +74,7 @@ class Rewriter:
         return self._keep(piece) or b""
 
     def finish(self) -> bytes:
-        """
-        Return all that is still held.
-        """
+        """Return all that is still held."""
         body, self._body = self._body, None
         return b"" if body is None else self._pack(body.end())
 

@@ -1,3 +1,1 @@
-"""
-Who may come in, how many at once, and how long they may take to ask.
-"""
+"""Who may come in, how many at once, and how long they may take to ask."""

@@ -38,16 +38,12 @@ _TURNS: Final = 3
 
 
 class PatientHandler(web.RequestHandler):
-    """
-    One connection, kept open for the answer to a request that came whole.
-    """
+    """One connection, kept open for the answer to a request that came whole."""
 
     __slots__ = ()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
-        """
-        The client sends no more; return whether to keep the connection open.
-        """
+        """The client sends no more; return whether to keep the connection open."""
         is_waiting = self._waiter is not None
         if is_waiting and not self._messages:
             return False
@@ -75,9 +71,7 @@ class PatientHandler(web.RequestHandler):
             loop.call_later(_PROBE_S, self._probe)
 
     def _probe(self) -> None:
-        """
-        Find out whether the client is still there, until its answer begins.
-        """
+        """Find out whether the client is still there, until its answer begins."""
         request, transport = self._current_request, self.transport
         if transport is None or request is None or _has_begun(request):
             # What is sent to it from now on finds it out.
@@ -220,23 +214,17 @@ class Connection(PatientHandler):
 
     @property
     def has_sent_all(self) -> bool:
-        """
-        Whether nothing of an answer waits for the client to read.
-        """
+        """Whether nothing of an answer waits for the client to read."""
         return self.transport is None or not self.transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """
-        Wait for a request, but not for long.
-        """
+        """Wait for a request, but not for long."""
         super().connection_made(transport)
         self._crowd.enter(self)
         self._start_timer()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """
-        Forget it.
-        """
+        """Forget it."""
         self._stop_timer()
         self._crowd.leave(self)
         if exc is not None:
@@ -245,9 +233,7 @@ class Connection(PatientHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """
-        Read on; what comes while nothing is asked is the beginning of a head.
-        """
+        """Read on; what comes while nothing is asked is the beginning of a head."""
         if data:
             if self._has_sent:
                 # It was here when the connection was accepted, some turns ago.
@@ -264,9 +250,7 @@ class Connection(PatientHandler):
         resp: web.StreamResponse,
         start_time: float | None,
     ) -> tuple[web.StreamResponse, bool]:
-        """
-        Send what is left of an answer; then nothing is asked any more.
-        """
+        """Send what is left of an answer; then nothing is asked any more."""
         finished = await super().finish_response(request, resp, start_time)
         self.arrived_ns = self._clock.now_ns()
         self._crowd.rest(self)
@@ -279,9 +263,7 @@ class Connection(PatientHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """
-        Answer what can't be read, and close; what it was is not repeated.
-        """
+        """Answer what can't be read, and close; what it was is not repeated."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun, so there can be no other")
         error: StreamtapeError
@@ -299,9 +281,7 @@ class Connection(PatientHandler):
         return response
 
     def begin_request(self) -> None:
-        """
-        The head of a request is there.
-        """
+        """The head of a request is there."""
         self._crowd.ask(self)
         self._stop_timer()
 
@@ -365,9 +345,7 @@ class _Acceptor:
         self._has_told = False
 
     async def accept(self, listening: socket.socket) -> None:
-        """
-        Accept until this is cancelled.
-        """
+        """Accept until this is cancelled."""
         loop = asyncio.get_running_loop()
         listening.setblocking(False)
         while True:
@@ -399,9 +377,7 @@ class _Acceptor:
 
 
 def _has_sent(accepted: socket.socket) -> bool:
-    """
-    Whether there is something to be read from a client already.
-    """
+    """Whether there is something to be read from a client already."""
     try:
         return bool(accepted.recv(1, socket.MSG_PEEK))
     except OSError:

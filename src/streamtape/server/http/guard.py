@@ -113,9 +113,7 @@ def _check_host(hosts: Sequence[str], port: int | None) -> None:
 
 
 def is_loopback_origin(origin: str) -> bool:
-    """
-    Whether a page of this origin is the developer's own.
-    """
+    """Whether a page of this origin is the developer's own."""
     try:
         parts = urlsplit(origin)
         host = parts.hostname or ""
@@ -159,9 +157,7 @@ def _check_target(method: str, target: str) -> None:
 
 
 def forbidden(message: str) -> RefusedRequestError:
-    """
-    Make the error of a request that is not let in.
-    """
+    """Make the error of a request that is not let in."""
     return RefusedRequestError(message, status=403, error_type="permission_error")
 
 

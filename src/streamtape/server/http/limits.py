@@ -16,20 +16,14 @@ except ImportError:  # Windows has no such limits.
 
 
 class Guest(Protocol):
-    """
-    One connection of a client.
-    """
+    """One connection of a client."""
 
     @property
     def has_sent_all(self) -> bool:
-        """
-        Whether nothing of an answer waits for the client to read.
-        """
+        """Whether nothing of an answer waits for the client to read."""
 
     def force_close(self) -> None:
-        """
-        Close it now.
-        """
+        """Close it now."""
 
 
 class Crowd:
@@ -53,44 +47,32 @@ class Crowd:
 
     @property
     def has_too_many(self) -> bool:
-        """
-        Whether more ask than may.
-        """
+        """Whether more ask than may."""
         return len(self._open) - len(self._idle) > self.most_asking
 
     def enter(self, guest: Guest) -> None:
-        """
-        Count a connection, on which nothing is asked yet.
-        """
+        """Count a connection, on which nothing is asked yet."""
         self._open.add(guest)
         self._idle[guest] = None
 
     def leave(self, guest: Guest) -> None:
-        """
-        Count it no longer.
-        """
+        """Count it no longer."""
         self._open.discard(guest)
         self._idle.pop(guest, None)
         self._changed.set()
 
     def ask(self, guest: Guest) -> None:
-        """
-        Note that a request has begun.
-        """
+        """Note that a request has begun."""
         self._idle.pop(guest, None)
 
     def rest(self, guest: Guest) -> None:
-        """
-        Note that a request was answered, and that the next may take a while.
-        """
+        """Note that a request was answered, and that the next may take a while."""
         if guest in self._open:
             self._idle[guest] = None
             self._changed.set()
 
     def is_idle(self, guest: Guest) -> bool:
-        """
-        Whether nothing is asked on a connection.
-        """
+        """Whether nothing is asked on a connection."""
         return guest in self._idle
 
     async def wait_for_room(self) -> None:
@@ -103,9 +85,7 @@ class Crowd:
             await self._changed.wait()
 
     def close_idle(self) -> None:
-        """
-        Close the connection that has been idle for longest, if any is.
-        """
+        """Close the connection that has been idle for longest, if any is."""
         for guest in self._idle:
             if guest.has_sent_all:
                 del self._idle[guest]
@@ -147,9 +127,7 @@ def raise_limit() -> None:
 
 
 def find_most_requests() -> int:
-    """
-    Return how many requests this process may answer at the same time.
-    """
+    """Return how many requests this process may answer at the same time."""
     if resource is None:
         return MOST_REQUESTS
     soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

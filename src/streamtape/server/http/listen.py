@@ -81,16 +81,12 @@ def listen(sockets: Iterable[socket.socket]) -> None:
 
 
 def is_loopback(address: str) -> bool:
-    """
-    Whether an IP address is one that only this machine can reach.
-    """
+    """Whether an IP address is one that only this machine can reach."""
     return ip_address(address.partition("%")[0]).is_loopback
 
 
 def _addresses(besides: str | None) -> list[tuple[socket.AddressFamily, str]]:
-    """
-    Return what to listen on; the first one is always there.
-    """
+    """Return what to listen on; the first one is always there."""
     hosts = dict(_LOCALS)
     if besides is None or besides in hosts.values():
         return list(hosts.items())

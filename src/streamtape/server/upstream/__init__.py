@@ -1,3 +1,1 @@
-"""
-The upstream leg: its requests, its answers chunk by chunk, and their encodings.
-"""
+"""The upstream leg: its requests, its answers chunk by chunk, and their encodings."""

@@ -122,16 +122,12 @@ class Upstream:
                 continue
 
     async def close(self) -> None:
-        """
-        Close all connections.
-        """
+        """Close all connections."""
         await self._session.close()
 
 
 def reason_of(error: BaseException | None) -> EndReason:
-    """
-    Tell how a body ended from the error that ended it, None meaning its framing.
-    """
+    """Tell how a body ended from the error that ended it, None meaning its framing."""
     if error is None:
         return EndReason.COMPLETE
     if isinstance(error, ConnectionResetError):
@@ -172,21 +168,15 @@ _CONNECT_LIMIT_S: Final = 30
 
 
 class StaleConnectionError(aiohttp.ClientConnectionError):
-    """
-    A connection of the pool is of no use; nothing was sent over it.
-    """
+    """A connection of the pool is of no use; nothing was sent over it."""
 
 
 class NoAnswerError(aiohttp.ClientConnectionError):
-    """
-    The connection broke before there was an answer.
-    """
+    """The connection broke before there was an answer."""
 
 
 class TimedResponse(aiohttp.ClientResponse):
-    """
-    An answer that knows how long its head took.
-    """
+    """An answer that knows how long its head took."""
 
     sent_ns: int
     """
@@ -198,9 +188,7 @@ class TimedResponse(aiohttp.ClientResponse):
     wire: _Socket
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """
-        Wait for the head.
-        """
+        """Wait for the head."""
         await super().start(connection)
         self.sent_ns, self.arrived_ns = self.wire.sent_ns, self.wire.clock.now_ns()
         return self
@@ -291,9 +279,7 @@ class _Socket(socket.socket):
     """When bytes were last handed to the system, on the clock."""
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
-        """
-        Send some bytes, or drop all of them if the connection is broken.
-        """
+        """Send some bytes, or drop all of them if the connection is broken."""
         # Behind the call, the upstream may have had time to answer.
         at_ns = self.clock.now_ns()
         try:
@@ -305,9 +291,7 @@ class _Socket(socket.socket):
         return count
 
     def sendmsg(self, buffers: Iterable[ReadableBuffer], *others: Any) -> int:
-        """
-        Send the same in more than one piece.
-        """
+        """Send the same in more than one piece."""
         pieces = list(buffers)
         at_ns = self.clock.now_ns()
         try:

@@ -29,9 +29,7 @@ UNKNOWN: Final = frozenset({"br", "zstd", "compress"})
 
 
 def encoding_of(headers: CIMultiDictProxy[str]) -> str:
-    """
-    Return the encoding of a body in lower case; empty for none.
-    """
+    """Return the encoding of a body in lower case; empty for none."""
     return ", ".join(headers.getall("Content-Encoding", ())).strip().lower()
 
 
@@ -51,15 +49,11 @@ class BodyDecoder:
 
     @property
     def is_whole(self) -> bool:
-        """
-        Whether the body may end here; one without a byte may, too.
-        """
+        """Whether the body may end here; one without a byte may, too."""
         return self._inflater.eof or not self._has_begun
 
     def put(self, encoded: bytes) -> None:
-        """
-        Add what came; :meth:`take` gives what it means.
-        """
+        """Add what came; :meth:`take` gives what it means."""
         if not self._has_begun and not self._is_gzip and encoded[0] & 15 != 8:
             # Some servers send deflate without the header that belongs to it.
             self._inflater = zlib.decompressobj(_RAW_BITS)
@@ -86,9 +80,7 @@ class BodyDecoder:
                 return piece
 
     def _begin_member(self) -> bool:
-        """
-        Begin anew if another gzip member follows; what is none is dropped.
-        """
+        """Begin anew if another gzip member follows; what is none is dropped."""
         is_member = self._is_gzip and self._encoded.startswith(_GZIP_MAGIC)
         if is_member:
             self._inflater = zlib.decompressobj(_GZIP_BITS)

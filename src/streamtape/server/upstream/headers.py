@@ -1,6 +1,4 @@
-"""
-Which headers pass: what belongs to a connection ends with it, in both directions.
-"""
+"""Which headers pass: what belongs to a connection ends with it, in both directions."""
 
 from __future__ import annotations
 

@@ -24,9 +24,7 @@ _TURN_BYTES: Final = 256 * 1024
 
 
 class BrokenBodyError(ClientPayloadError):
-    """
-    What came can't be a whole body, although the connection may be sound.
-    """
+    """What came can't be a whole body, although the connection may be sound."""
 
 
 class Tee(asyncio.Protocol):
@@ -65,9 +63,7 @@ class Tee(asyncio.Protocol):
         self._transport = None if connection is None else connection.transport
 
     def start(self) -> None:
-        """
-        Step in, and hand on what has been read already.
-        """
+        """Step in, and hand on what has been read already."""
         if self._transport is not None:
             self._transport.set_protocol(self)
         self._take_chunks(self._last_ns)
@@ -92,9 +88,7 @@ class Tee(asyncio.Protocol):
         self._changed.clear()
 
     def pause(self) -> None:
-        """
-        Hand nothing on, and read no more from the upstream; :meth:`wait` returns.
-        """
+        """Hand nothing on, and read no more from the upstream; :meth:`wait` returns."""
         if not self.is_over:
             self.is_paused = True
             if self._transport is not None and not self._transport.is_closing():
@@ -102,9 +96,7 @@ class Tee(asyncio.Protocol):
             self._changed.set()
 
     def resume(self) -> None:
-        """
-        Read on, and hand on what was held back.
-        """
+        """Read on, and hand on what was held back."""
         self.is_paused = False
         # The upstream could say nothing in the meantime.
         self._last_ns = self._clock.now_ns()
@@ -113,49 +105,37 @@ class Tee(asyncio.Protocol):
         self._take_chunks(self._last_ns)
 
     def close(self) -> None:
-        """
-        Leave, and close the connection unless the body is over.
-        """
+        """Leave, and close the connection unless the body is over."""
         self._end(None)
         self._response.close()
 
     def data_received(self, data: bytes) -> None:
-        """
-        A read of the connection: stamp it, then hand it on.
-        """
+        """A read of the connection: stamp it, then hand it on."""
         at_ns = self._last_ns = self._clock.now_ns()
         assert self._inner is not None
         self._inner.data_received(data)
         self._take_chunks(at_ns)
 
     def eof_received(self) -> bool | None:
-        """
-        The upstream will send no more; the connection closes.
-        """
+        """The upstream will send no more; the connection closes."""
         assert self._inner is not None
         self._inner.eof_received()
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """
-        The connection is gone; a body that ends with it is over now.
-        """
+        """The connection is gone; a body that ends with it is over now."""
         assert self._inner is not None
         self._inner.connection_lost(exc)
         self._lost = exc
         self._take_chunks(self._clock.now_ns())
 
     def pause_writing(self) -> None:
-        """
-        Flow control of the request's body; none of our business.
-        """
+        """Flow control of the request's body; none of our business."""
         assert self._inner is not None
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
-        """
-        Flow control of the request's body; none of our business.
-        """
+        """Flow control of the request's body; none of our business."""
         assert self._inner is not None
         self._inner.resume_writing()
 
@@ -199,9 +179,7 @@ class Tee(asyncio.Protocol):
         self._changed.set()
 
     def _give_back(self) -> None:
-        """
-        Step out of the connection, which may serve another request from now on.
-        """
+        """Step out of the connection, which may serve another request from now on."""
         transport, self._transport = self._transport, None
         if transport is None or self._inner is None or transport.is_closing():
             # One of TLS that closes can't take another protocol any more; what it
@@ -213,15 +191,11 @@ class Tee(asyncio.Protocol):
 
 
 def _drop(chunk: bytes, at_ns: int) -> None:
-    """
-    Take a chunk of a body that is over.
-    """
+    """Take a chunk of a body that is over."""
 
 
 class BodyChunks:
-    """
-    The chunks of one response's body, freed from their framing and encoding.
-    """
+    """The chunks of one response's body, freed from their framing and encoding."""
 
     def __init__(self, response: ClientResponse) -> None:
         self.content = response.content
@@ -232,16 +206,12 @@ class BodyChunks:
 
     @property
     def is_whole(self) -> bool:
-        """
-        Whether it may end here, as far as its encoding says.
-        """
+        """Whether it may end here, as far as its encoding says."""
         return self._decoder is None or self._decoder.is_whole
 
     @property
     def may_have_more(self) -> bool:
-        """
-        Whether there may be something to take without a further read.
-        """
+        """Whether there may be something to take without a further read."""
         content = self.content
         return self._decoder is not None or (
             content.exception() is None and self._taken_bytes < content.total_bytes

@@ -1,6 +1,4 @@
-"""
-Base URLs that may be an upstream, and what is said of one that is none.
-"""
+"""Base URLs that may be an upstream, and what is said of one that is none."""
 
 from __future__ import annotations
 
@@ -87,9 +85,7 @@ def find_upstream(settings: Settings, *, port: int) -> tuple[str, str]:
 
 
 def with_source(url: str, source: str) -> str:
-    """
-    Return an upstream's URL for people, with who said it unless nobody did.
-    """
+    """Return an upstream's URL for people, with who said it unless nobody did."""
     return url if source in ("", DEFAULT_SOURCE) else f"{url} (from {source})"
 
 
@@ -113,9 +109,7 @@ def explain_streamtape(url: str, source: str) -> str:
 
 
 def _split(url: str) -> SplitResult:
-    """
-    Split a URL; the parts are empty where it is none.
-    """
+    """Split a URL; the parts are empty where it is none."""
     try:
         parts = urlsplit(url)
         # Reading the port is what finds out that it is none.
