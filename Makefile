@@ -1,5 +1,5 @@
 # Every target makes what it needs; the network is used by .venv, test-slow, clients,
-# lock, newest, oldest and pythons, for packages alone.
+# lock, newest, oldest, pythons, package and package-tests, for packages alone.
 # On another interpreter or folder: make PYTHON=python3.13 VENV=/tmp/venv test
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 
 .DEFAULT_GOAL := check
 .PHONY: help check lint types test test-slow clients cover demo cassettes docs docs-check \
-	bench format build clean reliability soak fuzz lock newest oldest pythons
+	bench format build clean reliability soak fuzz lock newest oldest pythons walk
 
 check: lint types test docs-check ## All that a change must pass (the default)
 
@@ -81,6 +81,9 @@ docs: $(INSTALLED) ## Write the generated parts of the docs
 
 docs-check: $(INSTALLED) ## Fail if the docs say something else than the code
 	$(BIN)/python scripts/make_docs.py --check
+
+walk: $(INSTALLED) ## Count what an event and a request pass through
+	$(BIN)/python scripts/walk.py
 
 bench: $(INSTALLED) ## Measure what the proxy costs
 	$(BIN)/python -m bench
