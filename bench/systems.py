@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import socket
 import subprocess
@@ -86,10 +87,16 @@ def starting(
 def find_port() -> int:
     """
     Return a port that is free now, for a system that has to be met before it says one.
+
+    It is none of those that a system gives to who asks for any.
     """
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
 
 
 def _log_of(name: str, folder: Path) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
+import random
 import socket
 import sys
 from pathlib import Path
@@ -18,12 +20,13 @@ from streamtape.server.server import RunningServer
 
 
 def find_port() -> int:
-    """Return a port that is free now."""
-    sockets = bind(0)
-    port: int = sockets[0].getsockname()[1]
-    for each in sockets:
-        each.close()
-    return port
+    """Return a port that is free, and that no system gives to who asks for any."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(UsageError):
+            for each in bind(port):
+                each.close()
+            return port
 
 
 def connect(port: int) -> int:
