@@ -279,13 +279,10 @@ def _opened(folder: Path) -> Library:
 
 def _look_up(library: Library, request: Request) -> Path | None:
     """
-    Do what the server does, but for the thread in which it looks at changed folders.
+    Do what the server does, but for the thread in which it looks at the folder.
     """
-    clean = clean_request(request)
-    key = request_key(clean)
-    paths = library.find_takes(key)
-    if paths is None:
-        paths = library.takes(key, clean)
+    key = request_key(clean_request(request))
+    paths = library.known_takes(key) or library.takes(key)
     return paths[0] if paths else None
 
 

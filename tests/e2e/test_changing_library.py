@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -62,6 +63,41 @@ def test_no_answer_is_another_questions(tapes: list[Path], tmp_path: Path) -> No
     assert {answer.status for answer in answers} <= {200, 424}
     told = {json.loads(each.body)["asked"] for each in answers if each.status == 200}
     assert told <= {"one"}
+
+
+def test_a_cassette_that_is_not_what_it_was_is_looked_for_again(
+    tapes: list[Path],
+) -> None:
+    """It was known by a name that is gone, and then another has the name."""
+    one, two = tapes
+    with streamtape.replay(one.parent, speed="instant") as replay:
+        assert post(replay.base_url, "one").status == 200
+
+        one.rename(one.with_name("moved.tape"))
+        moved = post(replay.base_url, "one")
+        two.replace(one.with_name("moved.tape"))
+        gone = post(replay.base_url, "one")
+        other = post(replay.base_url, "two")
+
+    assert moved.header("x-streamtape-cassette") == "moved"
+    assert json.loads(moved.body) == {"asked": "one"}
+    assert gone.status == 424
+    assert other.header("x-streamtape-cassette") == "moved"
+    assert json.loads(other.body) == {"asked": "two"}
+
+
+def test_a_take_that_comes_while_others_are_played_has_its_turn(
+    tapes: list[Path],
+) -> None:
+    """When those that are known are used up."""
+    folder = tapes[0].parent
+    with streamtape.replay(folder, speed="instant", exhausted="error") as replay:
+        assert post(replay.base_url, "one").status == 200
+        assert post(replay.base_url, "one").status == 424
+        shutil.copy(tapes[0], folder / f"{tapes[0].stem}-2.tape")
+
+        assert post(replay.base_url, "one").status == 200
+        assert post(replay.base_url, "one").status == 424
 
 
 def test_a_name_that_is_no_text_can_be_replayed(

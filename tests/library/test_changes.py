@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,9 +14,9 @@ import pytest
 
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request
-from streamtape.errors import UsageError
-from streamtape.library import Library
-from streamtape.library.files import WallClock
+from streamtape.errors import CassetteError, UsageError
+from streamtape.library import Library, read_cassette
+from streamtape.library.signature import WallClock
 from taping import start_tape, write_tape
 
 DATA = b"data: {}\n\n"
@@ -62,12 +64,23 @@ def library_that_knows_hello(tmp_path: Path, request: pytest.FixtureRequest) -> 
 
 
 def lookup(library: Library, request: Request) -> list[str]:
-    """Look up a request as a server does, and return the names."""
+    """
+    Look up a request as a server does, and return the names.
+
+    It believes what is known until a cassette turns out to be another on being opened.
+    """
     key = request_key(request)
-    paths = library.find_takes(key)
-    if paths is None:
-        paths = library.takes(key, request)
+    paths = library.known_takes(key)
+    if not paths or not all(holds(path, key) for path in paths):
+        paths = library.takes(key)
     return [library.name_of(path) for path in paths]
+
+
+def holds(path: Path, key: str) -> bool:
+    """Whether a cassette can be opened, and answers a request of this key."""
+    with suppress(CassetteError):
+        return request_key(read_cassette(path).request) == key
+    return False
 
 
 def edit_in_place(folder: Path, elsewhere: Path) -> None:
@@ -122,7 +135,7 @@ def link_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "remove", [remove_file, remove_folder, remove_all, hide_folder, link_folder]
+    "remove", [remove_file, remove_folder, remove_all, hide_folder]
 )
 def test_a_cassette_that_was_removed_is_not_given(
     library: Library, remove: Callable[[Path], None]
@@ -130,7 +143,7 @@ def test_a_cassette_that_was_removed_is_not_given(
     remove(library.folder)
 
     assert lookup(library, HELLO) == []
-    assert library.known() == []
+    assert library.infos() == []
 
 
 def test_folders_below_one_that_became_a_link_are_left_out(
@@ -143,6 +156,7 @@ def test_folders_below_one_that_became_a_link_are_left_out(
     library.refresh()
 
     assert lookup(library, OTHER) == []
+    assert lookup(library, HELLO) == []
 
 
 @pytest.mark.parametrize("where", ["", "sub", "new", "new/deep"])
@@ -154,51 +168,41 @@ def test_a_cassette_that_was_added_answers_what_nothing_did(
     assert lookup(library, OTHER) == [f"{where}/b".lstrip("/")]
 
 
-def test_a_take_that_was_added_beside_another_is_seen(library: Library) -> None:
-    tape(library.folder / "sub", name="b")
-
-    assert lookup(library, HELLO) == ["sub/a", "sub/b"]
-
-
 def replace_by_rename(path: Path, content: bytes) -> None:
     path.with_name("new").write_bytes(content)
     path.with_name("new").replace(path)
 
 
 def replace_by_removing(path: Path, content: bytes) -> None:
-    path.unlink()
+    path.unlink(missing_ok=True)
     path.write_bytes(content)
 
 
+@pytest.mark.parametrize("looks", ["refresh", "a-miss", "takes"])
 @pytest.mark.parametrize(
-    ("change", "after_ns"),
-    [
-        (replace_by_rename, 0),
-        (replace_by_removing, 0),
-        # Nothing tells of this but a look at the file itself.
-        (Path.write_bytes, 1_000_000_000),
-    ],
+    "change",
+    [replace_by_rename, replace_by_removing, Path.write_bytes],
     ids=["by-rename", "removed-first", "in-place"],
 )
-@pytest.mark.parametrize("has_clock", [True, False], ids=["clock", "no-clock"])
-def test_a_known_file_that_became_a_take_is_seen_beside_another(
-    change: Callable[[Path, bytes], object],
-    after_ns: int,
-    has_clock: bool,
-    tmp_path: Path,
+@pytest.mark.parametrize("name", ["b", "c"], ids=["known", "new"])
+def test_a_take_that_came_beside_another_is_seen_at_the_next_look(
+    library: Library, change: Callable[[Path, bytes], object], name: str, looks: str
 ) -> None:
-    now_ns = much_later()
-    paths = [tape(tmp_path), tape(tmp_path, OTHER, name="b")]
-    settle(*paths, tmp_path)
-    library = Library(tmp_path, wall_ns=(lambda: now_ns) if has_clock else None)
+    """In a file that was another's, or a new one; any miss is such a look."""
+    folder = library.folder / "sub"
+    tape(folder, OTHER, name="b")
     library.refresh()
-    assert lookup(library, HELLO) == ["a"]
 
-    change(paths[1], paths[0].read_bytes())
-    now_ns += after_ns
+    change(folder / f"{name}.tape", (folder / "a.tape").read_bytes())
+    if looks == "refresh":
+        library.refresh()
+    elif looks == "a-miss":
+        library.takes(request_key(ask("third")))
+    else:
+        library.takes(HELLO_KEY)
 
-    assert lookup(library, HELLO) == ["a", "b"]
-    assert lookup(library, OTHER) == []
+    assert lookup(library, HELLO) == ["sub/a", f"sub/{name}"]
+    assert lookup(library, OTHER) == (["sub/b"] if name == "c" else [])
 
 
 def test_a_file_that_was_junk_answers_when_it_was_mended(library: Library) -> None:
@@ -230,7 +234,7 @@ def test_a_file_that_the_rules_cannot_be_applied_to_is_left_out(
 
     library.refresh()
 
-    assert library.takes(HELLO_KEY, HELLO) == [path]
+    assert library.takes(HELLO_KEY) == [path]
     assert caplog.text.count(f"left out: {slow}: replace: 'x' takes longer") == 1
 
 
@@ -247,15 +251,15 @@ def test_a_changed_file_answers_as_it_was_to_nobody_whatever_goes_wrong(
     path = tape(tmp_path / "cassettes")
     settle(path)
     library = Library(path.parent, key_of, uses_stored_keys=False, wall_ns=wall_ns)
-    assert library.takes(HELLO_KEY, HELLO) == [path]
+    assert library.takes(HELLO_KEY) == [path]
 
     path.write_bytes(tape(tmp_path / "elsewhere", OTHER).read_bytes())
     with suppress(RuntimeError):
-        library.takes(HELLO_KEY, HELLO)
+        library.takes(HELLO_KEY)
 
-    assert library.find_takes(HELLO_KEY) is None
+    assert library.known_takes(HELLO_KEY) == []
     with suppress(RuntimeError):
-        assert library.takes(HELLO_KEY, HELLO) == []
+        assert library.takes(HELLO_KEY) == []
 
 
 def test_a_library_that_is_a_link_is_looked_through(tmp_path: Path) -> None:
@@ -271,7 +275,8 @@ def test_a_library_that_is_a_link_is_looked_through(tmp_path: Path) -> None:
     assert lookup(library, OTHER) == ["b"]
 
 
-def test_a_second_change_in_one_tick_is_seen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_known", [False, True], ids=["nothing-known", "hit-first"])
+def test_a_second_change_in_one_tick_is_seen(has_known: bool, tmp_path: Path) -> None:
     """By no stamp, as it may stay the same: what was changed just now is read again."""
     path, other = tape(tmp_path / "cassettes"), tape(tmp_path / "other", OTHER)
     at_ns = path.stat().st_mtime_ns
@@ -282,7 +287,10 @@ def test_a_second_change_in_one_tick_is_seen(tmp_path: Path) -> None:
     path.write_bytes(other.read_bytes())
     os.utime(path, ns=(at_ns, at_ns))
 
-    assert lookup(library, HELLO) == []
+    if has_known:
+        assert lookup(library, HELLO) == []
+    assert lookup(library, OTHER) == ["a"]
+    assert library.known_takes(HELLO_KEY) == []
 
 
 def test_a_change_whose_time_was_put_back_is_seen(tmp_path: Path) -> None:
@@ -290,7 +298,7 @@ def test_a_change_whose_time_was_put_back_is_seen(tmp_path: Path) -> None:
     before = path.stat()
     library = Library(path.parent, wall_ns=much_later)
     assert lookup(library, HELLO) == ["a"]
-    assert library.find_takes(HELLO_KEY) == [path]
+    assert library.known_takes(HELLO_KEY) == [path]
 
     while path.stat().st_ctime_ns == before.st_ctime_ns:
         # Until the next tick of the file system.
@@ -327,10 +335,11 @@ def test_a_cassette_of_ones_own_is_not_read_again(
 
 
 def test_a_file_that_is_added_in_the_tick_of_a_look_is_seen(tmp_path: Path) -> None:
+    """The times of its folder may not have moved, and nobody asks them."""
     tape(tmp_path / "cassettes")
     folder, other = tmp_path / "cassettes", tape(tmp_path / "other", OTHER)
     times = folder.stat()
-    library = Library(folder, wall_ns=lambda: times.st_mtime_ns)
+    library = Library(folder, wall_ns=much_later)
     assert lookup(library, OTHER) == []
 
     other.rename(folder / "b.tape")
@@ -340,7 +349,7 @@ def test_a_file_that_is_added_in_the_tick_of_a_look_is_seen(tmp_path: Path) -> N
 
 
 def test_what_did_not_change_is_not_read_again(tmp_path: Path) -> None:
-    """A hit takes its own file and folder, and a look at all only what is new."""
+    """A hit looks at no file, and a look at the folder reads only what is new."""
     read: list[bytes] = []
 
     def key_of(request: Request) -> str:
@@ -355,8 +364,8 @@ def test_what_did_not_change_is_not_read_again(tmp_path: Path) -> None:
 
     read.clear()
     for _ in range(2):
-        assert library.find_takes(HELLO_KEY) == [tmp_path / "a.tape"]
-        library.takes(HELLO_KEY)
+        assert library.known_takes(HELLO_KEY) == [tmp_path / "a.tape"]
+        assert library.takes(request_key(ask("nothing"))) == []
         library.refresh()
     assert read == []
 
@@ -367,33 +376,72 @@ def test_what_did_not_change_is_not_read_again(tmp_path: Path) -> None:
     assert read == [new.body]
 
 
-def test_a_quick_lookup_tells_only_what_a_few_stats_can(tmp_path: Path) -> None:
+def test_what_is_known_is_told_without_a_look(tmp_path: Path) -> None:
     path = tape(tmp_path)
-    settle(tmp_path)
     library = Library(tmp_path, wall_ns=much_later)
 
-    assert library.find_takes(HELLO_KEY) is None
+    assert library.known_takes(HELLO_KEY) == []
     assert library.takes(HELLO_KEY) == [path]
-    assert library.find_takes(HELLO_KEY) == [path]
-    assert library.find_takes(OTHER_KEY) is None
+    assert library.known_takes(HELLO_KEY) == [path]
     added = tape(tmp_path, name="b")
-    assert library.find_takes(HELLO_KEY) is None
-    assert library.takes(HELLO_KEY) == [path, added]
+    path.unlink()
+    assert library.known_takes(HELLO_KEY) == [path]
+    assert library.takes(HELLO_KEY) == [added]
+    assert library.known_takes(HELLO_KEY) == [added]
 
 
-def test_a_quick_lookup_waits_for_no_other(tmp_path: Path) -> None:
-    """While another reads what is new, which may take long."""
+def test_a_killed_part_is_known_to_those_who_ask_for_it(tmp_path: Path) -> None:
+    """It stands in only until something whole comes, so that each time is a look."""
+    writer, _ = start_tape(tmp_path, [(1, DATA)], request=HELLO, name="a")
+    writer.close()
+    library = Library(tmp_path, wall_ns=much_later)
+    [part] = library.takes(HELLO_KEY)
+
+    assert library.known_takes(HELLO_KEY) == []
+    assert library.known_takes(HELLO_KEY, with_parts=True) == [part]
+
+
+def test_what_is_known_is_told_while_another_looks(tmp_path: Path) -> None:
+    """Which may take long, if it reads much that is new."""
     path = tape(tmp_path)
-    found: list[list[Path] | None] = []
+    known: list[list[Path]] = []
 
     def key_of(request: Request) -> str:
-        found.append(library.find_takes(HELLO_KEY))
+        known.append(library.known_takes(HELLO_KEY))
         return request_key(request)
 
-    library = Library(tmp_path, key_of, wall_ns=much_later)
-
+    library = Library(tmp_path, key_of, uses_stored_keys=False, wall_ns=much_later)
     assert library.takes(HELLO_KEY) == [path]
-    assert found == [None]
+    known.clear()
+    tape(tmp_path, OTHER, name="b")
+
+    assert library.takes(OTHER_KEY) == [tmp_path / "b.tape"]
+    assert known == [[path]]
+
+
+def test_a_look_that_began_before_does_for_nobody_who_came_later(
+    tmp_path: Path,
+) -> None:
+    """It may have passed what they are after: those who waited see what came too."""
+    path = tape(tmp_path)
+    is_reading, goes_on = threading.Event(), threading.Event()
+
+    def key_of(request: Request) -> str:
+        is_reading.set()
+        assert goes_on.wait(60)
+        return request_key(request)
+
+    library = Library(tmp_path, key_of, uses_stored_keys=False, wall_ns=much_later)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(library.refresh)
+        assert is_reading.wait(60)
+        added = tape(tmp_path, name="b")
+        others = [pool.submit(library.takes, HELLO_KEY) for _ in range(8)]
+        goes_on.set()
+        first.result()
+        found = [other.result() for other in others]
+
+    assert found == [[path, added]] * 8
 
 
 def test_a_part_is_not_read_while_it_is_being_recorded(tmp_path: Path) -> None:

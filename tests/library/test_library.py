@@ -22,7 +22,7 @@ def test_a_library_that_does_not_exist_is_empty(tmp_path: Path) -> None:
     assert library.is_empty
     assert library.entries() == []
     assert library.takes(HELLO_KEY) == []
-    assert list(library.requests()) == []
+    assert library.infos() == []
     assert not library.folder.exists()
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_is_no_cassette_is_left_out_and_said(
     library.refresh()
 
     assert library.takes(HELLO_KEY) == [path]
-    assert [name for name, _ in library.requests()] == [HELLO_STEM]
+    assert [info.name for info in library.infos()] == [HELLO_STEM]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert f"left out: {junk}: " in caplog.text
 
@@ -263,7 +263,7 @@ def test_a_part_without_a_request_is_passed_over_in_silence(
 
     library.refresh()
 
-    assert list(library.requests()) == []
+    assert library.infos() == []
     assert caplog.records == []
 
 
@@ -277,19 +277,6 @@ def test_names_are_paths_without_the_ending(tmp_path: Path) -> None:
     assert Library(path).name_of(path) == path.as_posix().removesuffix(".tape")
 
 
-def test_requests_are_given_with_their_names(tmp_path: Path) -> None:
-    library = Library(tmp_path)
-    record(library, BYE, folder=tmp_path / "a")
-    gone = record(library, folder=tmp_path / "b")
-    record(library)
-    gone.unlink()
-
-    assert list(library.requests()) == [
-        (HELLO_STEM, HELLO),
-        (f"a/{cassette_stem(matched(BYE))}", BYE),
-    ]
-
-
 def test_what_is_known_is_told_without_opening_a_file(tmp_path: Path) -> None:
     """As it was at the last look, and in order."""
     library = Library(tmp_path)
@@ -298,7 +285,7 @@ def test_what_is_known_is_told_without_opening_a_file(tmp_path: Path) -> None:
     size_bytes = first.stat().st_size
     first.write_bytes(b"")
 
-    known = library.known()
+    known = library.infos()
 
     bye_stem = cassette_stem(matched(BYE))
     assert [(each.name, each.stem, each.path) for each in known] == [

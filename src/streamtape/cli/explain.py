@@ -95,7 +95,7 @@ def explain(
     scope = _find_scope(settings, scope_name)
     asked = clean_request(request)
     seen = matched(asked, scope.policy.rules)
-    if takes := scope.library.takes(seen.key, asked):
+    if takes := scope.library.takes(seen.key):
         if scope.policy.collapse_retries:
             takes = [takes[index] for index in without_retries(_statuses(takes))]
         names = [scope.name_of(take) for take in takes]

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 from streamtape.core.model import Ending, Part, Request, Response
 from streamtape.errors import CassetteNotFoundError
-from streamtape.library.files import Stamp, WallClock, is_settled, stamp_of
 from streamtape.library.reader import CassetteReader, read_cassette
+from streamtape.library.signature import Signature, WallClock, is_settled, signature_of
 
 _KEPT_FILE_BYTES: Final = 1024 * 1024
 """A longer file is read from the disk as it is played, in constant memory."""
@@ -26,7 +26,7 @@ _CASSETTE_BYTES: Final = 5_000
 
 
 class Playable(Protocol):
-    """What a replay needs of a cassette that is sound to its end, or torn."""
+    """What a replay needs of a cassette that is sound to its end, or truncated."""
 
     @property
     def request(self) -> Request:
@@ -69,18 +69,18 @@ class CassetteCache:
 
     def __init__(self, wall_ns: WallClock | None = None) -> None:
         self._wall_ns = wall_ns
-        self._kept: OrderedDict[Path, tuple[Stamp, _Kept]] = OrderedDict()
+        self._kept: OrderedDict[Path, tuple[Signature, _Kept]] = OrderedDict()
         self.kept_bytes = 0
         """Memory that the files take which are kept now."""
-        self._verified: dict[Path, Stamp] = {}
+        self._verified: dict[Path, Signature] = {}
 
     def is_long(self, path: Path) -> bool:
         """
         Whether a cassette is to be verified before it is opened, which takes a while.
         """
-        stamp = stamp_of(path)
-        is_long = bool(stamp) and stamp[-1] > _KEPT_FILE_BYTES
-        return is_long and self._verified.get(path) != stamp
+        signature = signature_of(path)
+        is_long = bool(signature) and signature[-1] > _KEPT_FILE_BYTES
+        return is_long and self._verified.get(path) != signature
 
     def verify(self, path: Path) -> None:
         """
@@ -89,12 +89,12 @@ class CassetteCache:
         Raises:
             CassetteError: It is damaged, or is no cassette.
         """
-        stamp = stamp_of(path)
+        signature = signature_of(path)
         with CassetteReader(path) as reader:
             for _ in reader.parts():
                 pass
-        if is_settled(stamp, self._now_ns()):
-            self._verified[path] = stamp
+        if is_settled(signature, self._now_ns()):
+            self._verified[path] = signature
 
     def open(self, path: Path) -> AbstractContextManager[Playable]:
         """
@@ -105,13 +105,13 @@ class CassetteCache:
         Raises:
             CassetteError: It is damaged, or is no cassette.
         """
-        stamp = stamp_of(path)
-        if not stamp:
+        signature = signature_of(path)
+        if not signature:
             raise CassetteNotFoundError("there is no such cassette", path=path)
-        if stamp[-1] > _KEPT_FILE_BYTES:
+        if signature[-1] > _KEPT_FILE_BYTES:
             return CassetteReader(path)
-        stamp_then, kept = self._kept.get(path, (None, None))
-        if kept is None or stamp_then != stamp:
+        signature_then, kept = self._kept.get(path, (None, None))
+        if kept is None or signature_then != signature:
             cassette = read_cassette(path)
             objects_bytes = _CASSETTE_BYTES + _PART_BYTES * len(cassette.parts)
             kept = _Kept(
@@ -119,18 +119,18 @@ class CassetteCache:
                 response=cassette.response,
                 body=cassette.parts,
                 ending=cassette.ending,
-                memory_bytes=stamp[-1] + objects_bytes,
+                memory_bytes=signature[-1] + objects_bytes,
             )
-            if not is_settled(stamp, self._now_ns()):
+            if not is_settled(signature, self._now_ns()):
                 return nullcontext(kept)
-            self._keep(path, stamp, kept)
+            self._keep(path, signature, kept)
         self._kept.move_to_end(path)
         return nullcontext(kept)
 
-    def _keep(self, path: Path, stamp: Stamp, kept: _Kept) -> None:
+    def _keep(self, path: Path, signature: Signature, kept: _Kept) -> None:
         if path in self._kept:
             self._drop(path)
-        self._kept[path] = stamp, kept
+        self._kept[path] = signature, kept
         self.kept_bytes += kept.memory_bytes
         while self.kept_bytes > _KEPT_BYTES:
             self._drop(next(iter(self._kept)))

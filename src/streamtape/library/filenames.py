@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from streamtape.errors import CassetteError
+from streamtape.library.reader import EXHAUSTED
 from streamtape.library.writer import PART_SUFFIX
 
 TAPE_SUFFIX: Final = ".tape"
 
-_CASSETTE = re.compile(r".+\.(?:tape|part)", re.DOTALL)
 _TAKE = re.compile(r"(?P<stem>.*-[0-9a-f]{8})-(?P<take>\d+)")
 
 
@@ -49,27 +50,6 @@ def stem_and_take(name: str) -> tuple[str, int]:
     return (stem, 1) if match is None else (match["stem"], int(match["take"]))
 
 
-def list_folder(path: str) -> tuple[list[str], list[str]]:
-    """
-    Return the names of the folders in a folder, and those of its cassettes and parts.
-
-    Hidden folders are in neither, and links to folders only by a cassette's name.
-
-    Raises:
-        OSError: It can't be read.
-    """
-    folders, files = [], []
-    with os.scandir(path) as listing:
-        for found in listing:
-            # Where a link leads isn't asked: one that leads to itself is an error.
-            if found.is_dir(follow_symlinks=False):
-                if not found.name.startswith("."):
-                    folders.append(found.name)
-            elif _CASSETTE.fullmatch(found.name):
-                files.append(found.name)
-    return folders, files
-
-
 def join(folder: str, name: str) -> str:
     """
     Return the path of a name in a folder; a text, as it is needed ten thousandfold.
@@ -77,16 +57,36 @@ def join(folder: str, name: str) -> str:
     return f"{folder}{os.sep}{name}"
 
 
-def walk(top: str) -> Iterator[str]:
-    """Yield the paths of all cassettes and parts below a folder, in no order."""
-    waiting = [top]
+def walk(top: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """
+    Yield all cassettes and parts below a folder, in no order: the names of the folders
+    that lead to each, and its path.
+
+    Hidden folders and links to folders are not looked into.
+
+    Raises:
+        CassetteError: No folder can be opened now, whatever is in it.
+    """
+    waiting: list[tuple[tuple[str, ...], str]] = [((), top)]
     while waiting:
-        folder = waiting.pop()
+        folders, path = waiting.pop()
         try:
-            folders, files = list_folder(folder)
-        except OSError:
+            with os.scandir(path) as listing:
+                entries = list(listing)
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                reason = f"can't be looked into: {error.strerror}"
+                raise CassetteError(reason, path=Path(path)) from error
             # What can't be looked into has nothing to replay.
             continue
-        waiting += [join(folder, name) for name in folders]
-        for name in files:
-            yield join(folder, name)
+        for entry in entries:
+            # Where a link leads isn't asked: one that leads to itself is an error.
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith("."):
+                    waiting.append(((*folders, entry.name), join(path, entry.name)))
+            elif _is_cassette(entry.name):
+                yield folders, join(path, entry.name)
+
+
+def _is_cassette(name: str) -> bool:
+    return name.endswith((TAPE_SUFFIX, PART_SUFFIX)) and len(name) > len(TAPE_SUFFIX)

@@ -1,9 +1,9 @@
 """
 A folder of cassettes: what is in it, by key, and how a new one gets its name.
 
-There is no index file; the files are the truth. What this process knows of them is
-a cache, and no answer is given before it was compared with the files it is about.
-A recording gets the name of a next take, or those of the takes that it replaces.
+There is no index file; the files are the truth. What this process knows of them is a
+cache: a hit is found in it, and made sure of when it is played; a miss looks at the
+folder anew. A recording gets the name of a next take, or that of one it replaces.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from streamtape.errors import CassetteError
 from streamtape.library.atomic import give_next_name, remove_take, sync_folder
 from streamtape.library.disk import current_disk, is_locked
 from streamtape.library.filenames import TAPE_SUFFIX, Entry, entry_of, walk
-from streamtape.library.files import File, Known, WallClock
-from streamtape.library.index import Index, KeySource
+from streamtape.library.index import CassetteInfo, File, Index, KeySource
 from streamtape.library.reader import is_whole, read_request
+from streamtape.library.signature import WallClock, signature_of
 from streamtape.library.writer import CassetteWriter
 
 log = logging.getLogger(__name__)
@@ -55,10 +55,13 @@ class Library:
         keys = KeySource(key_of=key_of, uses_stored=uses_stored_keys)
         self._index = Index(self.folder, keys, wall_ns)
         self._naming = Naming(self._index)
+        self._looks_begun = 0
+        self._last_look = 0
+        """The number of the last look that did not fail."""
 
     def entries(self) -> list[Entry]:
         """List all cassettes and parts that there are now, sorted."""
-        return sorted(entry_of(Path(path)) for path in walk(str(self.folder)))
+        return sorted(entry_of(Path(path)) for _, path in walk(str(self.folder)))
 
     def name_of(self, path: Path) -> str:
         """The path within the library without the ending: what people call it."""
@@ -74,52 +77,57 @@ class Library:
         Raises:
             CassetteError: No file can be opened now, whatever is in it.
         """
-        with self._lock:
-            self._index.look_everywhere()
+        with self._looked_anew():
+            pass
 
-    def find_takes(self, key: str) -> list[Path] | None:
+    def known_takes(self, key: str, *, with_parts: bool = False) -> list[Path]:
         """
-        Return what :meth:`takes` would, or None if more than a few stats would tell.
+        Return the takes of a request that are known, in their order.
 
-        Never blocks.
+        Looks at no file, and never blocks. One of them may be gone, or hold another
+        request, and there may be others by now: whoever opens it finds that out, and
+        :meth:`takes` tells the truth.
+
+        Args:
+            with_parts: Whether to add those that have no end.
         """
-        if not self._lock.acquire(blocking=False):
-            return None
-        try:
-            whole = [file for file in self._index.takes(key) if not file.is_part]
-            if not whole or not self._index.is_current(whole):
-                return None
-            return [file.path for file in whole]
-        finally:
-            self._lock.release()
+        return [
+            Path(file.path)
+            for file in self._index.takes(key)
+            if with_parts or not file.is_part
+        ]
 
-    def takes(self, key: str, asked: Request | None = None) -> list[Path]:
+    def takes(self, key: str) -> list[Path]:
         """
         Return the recorded answers to one request, in their order, maybe none.
 
-        Each was made sure to hold a request of this key. Files that others added,
-        changed or removed are seen, all of them where nothing is known to answer,
-        else those in the folders of what does; of a file there that was written over,
-        and held another request, it may take a second, and ten among 10,000 files.
-        Parts whose recorder was killed stand in where nothing else answers. Blocks
-        for the disk.
-
-        Args:
-            asked: The request itself, redacted, which makes this faster.
+        Looks at the folder anew, and makes sure that each holds a request of this
+        key. Parts whose recorder was killed stand in where nothing else answers.
+        Blocks for the disk.
 
         Raises:
             CassetteError: As for :meth:`refresh`.
         """
+        with self._looked_anew():
+            self._index.check(key)
+            whole = self.known_takes(key)
+            paths = whole or self.known_takes(key, with_parts=True)
+        return whole or [path for path in paths if not is_locked(path)]
+
+    @contextlib.contextmanager
+    def _looked_anew(self) -> Iterator[None]:
+        """
+        Hold the lock, after a look at the folder that began after this call did.
+
+        Whoever waited while others looked need not do so again.
+        """
+        wanted = self._looks_begun + 1
         with self._lock:
-            self._index.look_near(key)
-            self._index.check(key, asked)
-            files = self._index.takes(key)
-            if all(file.is_part for file in files):
-                self._index.look_everywhere()
-                self._index.check(key, asked)
-                files = self._index.takes(key)
-            whole = [file.path for file in files if not file.is_part]
-            return whole or [file.path for file in files if not is_locked(file.path)]
+            if self._last_look < wanted:
+                self._looks_begun += 1
+                self._index.look()
+                self._last_look = self._looks_begun
+            yield
 
     def has_whole(self, key: str) -> bool:
         """Whether some take of a request is whole, as :func:`is_whole` has it."""
@@ -132,15 +140,18 @@ class Library:
         """
         Return the key of each cassette at the last look; what can't be read has none.
         """
-        with self._lock:
-            files = list(self._index.files())
-        return {file.path: file.key for file in files if file.key and not file.is_part}
+        return {
+            Path(file.path): file.key
+            for file in self._index.files()
+            if file.key and not file.is_part
+        }
 
-    def known(self) -> list[Known]:
-        """List what was known at the last look, without a look at the disk, sorted."""
-        with self._lock:
-            files = list(self._index.files())
-        return [file.known for file in sorted(files, key=lambda file: file.order)]
+    def infos(self) -> list[CassetteInfo]:
+        """
+        List what was known at the last look, parts included, without a look at the
+        disk, sorted.
+        """
+        return self._index.infos()
 
     def request_of(self, path: Path) -> Request:
         """
@@ -151,16 +162,10 @@ class Library:
         """
         return read_request(path)
 
-    def requests(self) -> Iterator[tuple[str, Request]]:
-        """Yield the name and the request of every cassette that can be read."""
-        for known in self.known():
-            with contextlib.suppress(CassetteError):
-                yield known.name, read_request(known.path)
-
     @property
     def is_empty(self) -> bool:
         """Whether there is no cassette at all, parts apart."""
-        return not any(path.endswith(TAPE_SUFFIX) for path in walk(str(self.folder)))
+        return not any(path.endswith(TAPE_SUFFIX) for _, path in walk(str(self.folder)))
 
     def begin_run(self) -> None:
         """
@@ -242,7 +247,7 @@ class Naming:
         for key, files in self._earlier.items():
             for file in files if key not in lacking else ():
                 if _is_unchanged(file):
-                    remove_take(current_disk(), file.path)
+                    remove_take(current_disk(), Path(file.path))
                     self._index.forget(file)
         self._earlier.clear()
 
@@ -262,7 +267,7 @@ class Naming:
             earlier.pop(0)
         try:
             if replace and earlier:
-                path = earlier[0].path
+                path = Path(earlier[0].path)
                 writer.disk.rename(part, path)
                 earlier.pop(0)
             else:
@@ -279,7 +284,7 @@ class Naming:
         return [
             file
             for file in self._index.takes(key)
-            if file.folder.path == str(folder) and not file.is_part
+            if Path(file.path).parent == folder and not file.is_part
         ]
 
 
@@ -287,4 +292,4 @@ def _is_unchanged(file: File) -> bool:
     """
     Whether a file is of an earlier run; what another recorder has changed is of this.
     """
-    return file.is_earlier and file.stamp == file.read_stamp()
+    return file.is_earlier and file.signature == signature_of(file.path)

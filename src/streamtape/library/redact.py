@@ -21,13 +21,13 @@ from streamtape.errors import CassetteError
 from streamtape.library.atomic import NewFile, read_pieces
 from streamtape.library.check import find_leaks, find_name_leaks
 from streamtape.library.filenames import TAPE_SUFFIX
-from streamtape.library.files import stamp_of
 from streamtape.library.reader import (
     CassetteReader,
     open_regular,
     read_request,
     translated_errors,
 )
+from streamtape.library.signature import signature_of
 from streamtape.library.writer import PART_SUFFIX
 
 _TAIL_BYTES: Final = 16 * 1024 * 1024
@@ -62,7 +62,7 @@ def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
         CassetteError: It is damaged or no cassette, or the new file is not what it
             should be. The file is as it was.
     """
-    stamp = stamp_of(path)
+    signature = signature_of(path)
     _check_sound(path)
     redacted = _rewrite(path, None)
     if is_dry or not redacted.count:
@@ -72,7 +72,7 @@ def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
         redacted = replace(_rewrite(path, new), place=place)
         new.finish(mode=stat.S_IMODE(path.stat().st_mode))
         _check_new(path, new.path)
-        if stamp_of(path) != stamp:
+        if signature_of(path) != signature:
             raise CassetteError("it was changed meanwhile; try again", path=path)
         if place == path:
             new.replace()

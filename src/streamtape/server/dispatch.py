@@ -65,9 +65,11 @@ class Exchanges:
             await asyncio.to_thread(asked.scope.open)
         try:
             question = read_question(asked, limit_bytes=self.config.body_limit_bytes)
-            for _ in range(_LOOKS):
+            for attempt in range(_LOOKS):
                 with contextlib.suppress(CassetteNotFoundError):
-                    return await self._answer(asked, question)
+                    return await self._answer(
+                        asked, question, looks_anew=attempt > 0
+                    )
                 # It was taken away, replaced or given its name behind our look.
             return await self._refuse(asked, question)
         except (MissError, UpstreamError, ConnectionError):
@@ -113,9 +115,11 @@ class Exchanges:
         for scope in self.scopes.all():
             scope.end()
 
-    async def _answer(self, asked: Asked, question: Question) -> web.StreamResponse:
+    async def _answer(
+        self, asked: Asked, question: Question, *, looks_anew: bool
+    ) -> web.StreamResponse:
         scope = asked.scope
-        action, path = await self._decide(asked, question)
+        action, path = await self._decide(asked, question, looks_anew=looks_anew)
         if path is not None:
             try:
                 return await self._hits.replay(asked, question, path)
@@ -148,25 +152,38 @@ class Exchanges:
         raise MissError(str(report))
 
     async def _decide(
-        self, asked: Asked, question: Question
+        self, asked: Asked, question: Question, *, looks_anew: bool
     ) -> tuple[Action, Path | None]:
-        """Return what to do, and the cassette where that is to replay one."""
+        """
+        Return what to do, and the cassette where that is to replay one.
+
+        Args:
+            looks_anew: Whether what is known of the folder was not true any more.
+        """
         scope, mode = asked.scope, asked.policy.mode
         on_miss = decide(mode, library_empty=scope.began_empty, hit=False)
         if on_miss is decide(mode, library_empty=scope.began_empty, hit=True):
             return on_miss, None
         key = question.key
         await self._commits.settle(scope, key)
-        paths = scope.library.find_takes(key)
-        if paths is None:
+        path = None
+        if not looks_anew:
+            path = await self._next_take(asked, key, scope.library.known_takes(key))
+        if path is None:
             # A large folder takes a while to look through; the streams go on.
-            paths = await asyncio.to_thread(scope.library.takes, key, question.clean)
+            paths = await asyncio.to_thread(scope.library.takes, key)
+            path = await self._next_take(asked, key, paths)
+        return (on_miss, None) if path is None else (Action.REPLAY, path)
+
+    async def _next_take(
+        self, asked: Asked, key: str, paths: list[Path]
+    ) -> Path | None:
+        """Return the take whose turn it is, or None if none is left."""
+        scope = asked.scope
         if asked.policy.collapse_retries and len(paths) > 1:
             statuses = [await self._hits.status_of(path) for path in paths]
             # What is skipped was needed once: nobody should take it away as unused.
             scope.tally.used.update(paths)
             paths = [paths[index] for index in without_retries(statuses)]
         index = scope.takes.next(key, len(paths))
-        if index is None:
-            return on_miss, None
-        return Action.REPLAY, paths[index]
+        return None if index is None else paths[index]

@@ -15,7 +15,7 @@ from streamtape.core.misses.report import (
     explain_miss,
 )
 from streamtape.core.redaction.headers import CleanRequest
-from streamtape.library.files import Known
+from streamtape.library.index import CassetteInfo
 from streamtape.server.scopes import Scope
 
 
@@ -35,7 +35,8 @@ def report_miss(
 
 def _report(scope: Scope, asked: CleanRequest, seen: Matched, key: str) -> MissReport:
     library = scope.library
-    takes = library.takes(key)
+    # They were looked up just now.
+    takes = library.known_takes(key, with_parts=True)
     if takes:
         return explain_exhausted(
             asked,
@@ -51,11 +52,11 @@ def _report(scope: Scope, asked: CleanRequest, seen: Matched, key: str) -> MissR
 class _Waiting:
     """The misses of one scope that are being explained now."""
 
-    recorded: Recorded[Known]
+    recorded: Recorded[CassetteInfo]
     came: int = 0
     """How many, those that were told included."""
     told: int = 0
-    known: list[Known] = field(default_factory=list)
+    infos: list[CassetteInfo] = field(default_factory=list)
     """What is in the library."""
     listed: int = 0
     """How many had come when that was listed."""
@@ -88,11 +89,11 @@ class _Shared:
             with self._explaining:
                 if waiting.listed < number:
                     waiting.listed = waiting.came
-                    waiting.known = scope.library.known()
+                    waiting.infos = scope.library.infos()
                 return explain_miss(
                     asked,
                     seen,
-                    waiting.known,
+                    waiting.infos,
                     waiting.recorded,
                     library=str(scope.library.folder),
                     where=scope.policy.where or SETTINGS_PLACE,
@@ -107,7 +108,7 @@ class _Shared:
 _SHARED: Final = _Shared()
 
 
-def _recorded(scope: Scope) -> Recorded[Known]:
+def _recorded(scope: Scope) -> Recorded[CassetteInfo]:
     return Recorded(
-        lambda known: scope.library.request_of(known.path), rules=scope.policy.rules
+        lambda info: scope.library.request_of(info.path), rules=scope.policy.rules
     )

@@ -1,4 +1,4 @@
-"""Which stamps tell of every later change."""
+"""Which signatures tell of every later change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamtape.library.files import folder_stamp_of, is_settled, stamp_of
+from streamtape.library.signature import is_settled, signature_of
 
 AT_NS = 1_700_000_000_123_456_789
 WHOLE_NS = 1_700_000_000_000_000_000
@@ -26,58 +26,43 @@ MS = 1_000_000
         pytest.param(AT_NS, 0, False, id="no-clock"),
     ],
 )
-def test_a_stamp_is_settled_when_its_tick_is_over(
+def test_a_signature_is_settled_when_its_tick_is_over(
     changed_ns: int, now_ns: int, expected: bool
 ) -> None:
     for times in ((changed_ns, 1), (1, changed_ns), (changed_ns, changed_ns)):
         assert is_settled((7, *times, 9), now_ns) is expected
 
 
-def test_what_is_not_there_has_a_stamp_that_it_cannot_keep(tmp_path: Path) -> None:
-    assert stamp_of(tmp_path / "gone") == ()
-    assert folder_stamp_of(str(tmp_path / "gone"), follows_links=True) == ()
+def test_what_is_not_there_has_a_signature_that_it_cannot_keep(tmp_path: Path) -> None:
+    assert signature_of(tmp_path / "gone") == ()
     assert is_settled((), 0)
 
 
-def test_a_stamp_tells_a_change_of_time_size_or_file(tmp_path: Path) -> None:
+def test_a_signature_tells_a_change_of_time_size_or_file(tmp_path: Path) -> None:
     path, other = tmp_path / "a", tmp_path / "b"
-    stamps = []
+    signatures = []
     for data in (b"1", b"12"):
         path.write_bytes(data)
         for at_ns in (AT_NS, AT_NS + 1000):
             os.utime(path, ns=(at_ns, at_ns))
-            stamps.append(stamp_of(path))
+            signatures.append(signature_of(path))
     other.write_bytes(b"12")
     os.utime(other, ns=(AT_NS, AT_NS))
     other.replace(path)
-    stamps.append(stamp_of(path))
+    signatures.append(signature_of(path))
 
-    assert len(set(stamps)) == 5
-    assert stamps[-1][-1] == 2
+    assert len(set(signatures)) == 5
+    assert signatures[-1][-1] == 2
 
 
-def test_a_stamp_tells_a_change_whose_time_was_put_back(tmp_path: Path) -> None:
+def test_a_signature_tells_a_change_whose_time_was_put_back(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
-    before, folder_before = path.stat(), tmp_path.stat()
-    stamp = stamp_of(path)
-    folder_stamp = folder_stamp_of(str(tmp_path), follows_links=True)
+    before = path.stat()
+    signature = signature_of(path)
     while path.stat().st_ctime_ns == before.st_ctime_ns:
         # Until the next tick of the file system.
         path.write_bytes(b"2")
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    (tmp_path / "b").write_bytes(b"")
-    os.utime(tmp_path, ns=(folder_before.st_atime_ns, folder_before.st_mtime_ns))
 
-    assert stamp_of(path) != stamp
-    assert folder_stamp_of(str(tmp_path), follows_links=True) != folder_stamp
-
-
-def test_only_a_folder_has_the_stamp_of_one(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
-    link = str(tmp_path / "link")
-
-    assert folder_stamp_of(str(tmp_path / "file"), follows_links=True) == ()
-    assert folder_stamp_of(link, follows_links=False) == ()
-    assert folder_stamp_of(link, follows_links=True) == stamp_of(tmp_path)
+    assert signature_of(path) != signature
