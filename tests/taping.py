@@ -10,6 +10,7 @@ from streamtape.core.model import EndReason, Headers, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
 from streamtape.library import CassetteWriter, Library
+from streamtape.library.disk import Disk
 from streamtape.testing import MODEL, api_event
 
 MS: Final = 1_000_000
@@ -38,12 +39,14 @@ def write_tape(
     ending: EndReason = EndReason.COMPLETE,
     detail: str = "",
     silence_ms: int = 0,
+    disk: Disk | None = None,
 ) -> Path:
     """
     Record an interaction and return its cassette.
 
     Args:
         silence_ms: Between the last chunk and the end.
+        disk: Where to write; None for the usual one.
     """
     writer, recording = start_tape(
         folder,
@@ -53,6 +56,7 @@ def write_tape(
         status=status,
         reason=reason,
         headers=headers,
+        disk=disk,
     )
     end_ms = (chunks[-1][0] if chunks else 300) + silence_ms
     writer.write(recording.end(ending, end_ms * MS, detail=detail))
@@ -70,10 +74,11 @@ def start_tape(
     status: int = 200,
     reason: str = "OK",
     headers: Headers = (STREAM,),
+    disk: Disk | None = None,
 ) -> tuple[CassetteWriter, Recording]:
     """Begin a recording, whose head comes after 300 ms, and leave its file open."""
     recording = Recording(clean_request(request), recorded_at="2026-01-02T03:04:05Z")
-    writer = CassetteWriter(folder, name)
+    writer = CassetteWriter(folder, name, disk=disk)
     head = Response(status=status, reason=reason, headers=headers, offset_ns=300 * MS)
     writer.write(recording.begin(head))
     for offset_ms, chunk in chunks:

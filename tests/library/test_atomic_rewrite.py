@@ -10,8 +10,8 @@ from crafting import write_full
 from reliability.failing_disk import CountingDisk
 from streamtape.core.rewriting.frames import PieceReader
 from streamtape.errors import CassetteError, CassetteNotFoundError, NotACassetteError
-from streamtape.library.atomic import NewFile, read_pieces
-from streamtape.library.disk import using_disk
+from streamtape.library.atomic import NewFile
+from streamtape.library.reader import read_pieces
 
 
 def test_the_pieces_of_a_file_are_read(tmp_path: Path) -> None:
@@ -37,10 +37,7 @@ def test_a_file_that_is_no_cassette_is_named(tmp_path: Path, data: bytes) -> Non
 @pytest.mark.parametrize("has_links", [True, False])
 def test_a_new_file_takes_a_free_place(tmp_path: Path, has_links: bool) -> None:
     place = tmp_path / "a.tape"
-    with (
-        using_disk(CountingDisk(has_links=has_links)),
-        NewFile(place) as new,
-    ):
+    with NewFile(place, disk=CountingDisk(has_links=has_links)) as new:
         new.write(b"one ")
         new.write(bytes(2**21))
         new.finish()
@@ -54,14 +51,13 @@ def test_a_new_file_takes_a_free_place(tmp_path: Path, has_links: bool) -> None:
 
 def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
     disk = CountingDisk()
-    with using_disk(disk):
-        with NewFile(tmp_path / "a.tape") as new:
-            new.write(b"x")
-            new.finish()
-            new.place_new()
-        with NewFile(tmp_path / "a.tape") as new:
-            new.finish()
-            new.replace()
+    with NewFile(tmp_path / "a.tape", disk=disk) as new:
+        new.write(b"x")
+        new.finish()
+        new.place_new()
+    with NewFile(tmp_path / "a.tape", disk=disk) as new:
+        new.finish()
+        new.replace()
 
     assert disk.calls == [
         *("create", "write", "sync", "link", "remove", "sync_folder"),
@@ -72,7 +68,7 @@ def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("has_links", [True, False])
 def test_a_place_that_is_taken_stays_so(tmp_path: Path, has_links: bool) -> None:
     place = tmp_path / "a.tape"
-    with using_disk(CountingDisk(has_links=has_links)), NewFile(place) as new:
+    with NewFile(place, disk=CountingDisk(has_links=has_links)) as new:
         new.finish()
         place.write_bytes(b"first")
         with pytest.raises(CassetteError, match="there is such a file already"):
@@ -144,7 +140,7 @@ def test_a_signal_at_any_call_leaves_nothing_half(
         disk = SignalledDisk(number, has_links=has_links)
         disk.is_behind = is_behind
         try:
-            with using_disk(disk), NewFile(place) as new:
+            with NewFile(place, disk=disk) as new:
                 new.write(b"whole")
                 new.finish()
                 new.place_new()
@@ -161,7 +157,7 @@ def test_a_signal_at_any_call_leaves_nothing_half(
 
 def test_a_new_file_that_went_away_leaves_no_empty_one(tmp_path: Path) -> None:
     disk = CountingDisk(has_links=False)
-    with using_disk(disk), NewFile(tmp_path / "a.tape") as new:
+    with NewFile(tmp_path / "a.tape", disk=disk) as new:
         new.finish()
         new.path.unlink()
         with pytest.raises(CassetteError, match="can't be written: No such file"):

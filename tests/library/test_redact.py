@@ -21,7 +21,7 @@ from streamtape.core.redaction.secrets import remember_secret
 from streamtape.errors import CassetteError, DamagedCassetteError
 from streamtape.library import Library, read_cassette
 from streamtape.library.check import find_leaks
-from streamtape.library.disk import Disk, using_disk
+from streamtape.library.disk import Disk
 from streamtape.library.redact import redact_file
 from taping import hello, start_tape, write_tape
 
@@ -203,12 +203,11 @@ def test_a_disk_that_fails_at_any_call_leaves_the_file_whole(tmp_path: Path) -> 
     for failing in range(1, 20):
         path = write(tmp_path, data)
         disk = CountingDisk(failing, errno.ENOSPC)
-        with using_disk(disk):
-            try:
-                redact_file(path)
-                said = None
-            except CassetteError as error:
-                said = str(error)
+        try:
+            redact_file(path, disk=disk)
+            said = None
+        except CassetteError as error:
+            said = str(error)
         if said is not None:
             assert path.read_bytes() == data
             assert "can't be written" in said
@@ -236,11 +235,8 @@ def test_a_file_that_changes_meanwhile_is_left_alone(tmp_path: Path) -> None:
     data = forge_split(has_end=False)
     path = write(tmp_path, data)
 
-    with (
-        using_disk(_TouchingDisk(path)),
-        pytest.raises(CassetteError, match="changed meanwhile; try again"),
-    ):
-        redact_file(path)
+    with pytest.raises(CassetteError, match="changed meanwhile; try again"):
+        redact_file(path, disk=_TouchingDisk(path))
 
     assert path.read_bytes() == data + b"\0"
     assert list(tmp_path.iterdir()) == [path]
@@ -259,11 +255,8 @@ def test_a_new_file_that_says_something_else_is_not_used(tmp_path: Path) -> None
     data = forge_split()
     path = write(tmp_path, data)
 
-    with (
-        using_disk(_FalseDisk()),
-        pytest.raises(CassetteError, match="would not be what they were"),
-    ):
-        redact_file(path)
+    with pytest.raises(CassetteError, match="would not be what they were"):
+        redact_file(path, disk=_FalseDisk())
 
     assert path.read_bytes() == data
     assert list(tmp_path.iterdir()) == [path]

@@ -15,7 +15,7 @@ from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
 from streamtape.library import CassetteWriter, Library, read_cassette
-from streamtape.library.disk import Disk, is_locked, using_disk
+from streamtape.library.disk import Disk, is_locked
 
 KEY = "a key"
 EVENT = b"data: " + b"x" * 90 + b"\n\n"
@@ -39,8 +39,8 @@ def frames(events: int = 3) -> list[bytes]:
     ]
 
 
-def write(folder: Path, *, events: int = 3) -> CassetteWriter:
-    writer = CassetteWriter(folder, "hello-01234567")
+def write(folder: Path, *, events: int = 3, disk: Disk | None = None) -> CassetteWriter:
+    writer = CassetteWriter(folder, "hello-01234567", disk=disk)
     for packed in frames(events):
         writer.write(packed)
     return writer
@@ -131,8 +131,8 @@ def test_a_commit_never_takes_a_name_that_is_taken(disk: Disk, tmp_path: Path) -
     (tmp_path / "hello-01234567-2.tape").mkdir()
     (tmp_path / "hello-01234567-3.tape").symlink_to(tmp_path / "nowhere")
 
-    with using_disk(disk):
-        path = Library(tmp_path).commit(write(tmp_path), KEY, replace=False)
+    writer = write(tmp_path, disk=disk)
+    path = Library(tmp_path).commit(writer, KEY, replace=False)
 
     assert path == tmp_path / "hello-01234567-4.tape"
     assert (tmp_path / "hello-01234567.tape").read_text() == "precious"
@@ -309,8 +309,8 @@ class ShortDisk(Disk):
 def test_a_write_that_takes_a_part_is_gone_on_with(
     bytes_at_once: int, tmp_path: Path
 ) -> None:
-    with using_disk(ShortDisk(bytes_at_once)):
-        path = Library(tmp_path).commit(write(tmp_path), KEY, replace=False)
+    writer = write(tmp_path, disk=ShortDisk(bytes_at_once))
+    path = Library(tmp_path).commit(writer, KEY, replace=False)
 
     assert path is not None
     assert path.read_bytes() == b"".join(frames())
@@ -319,8 +319,7 @@ def test_a_write_that_takes_a_part_is_gone_on_with(
 def test_a_disk_that_takes_nothing_is_a_failure(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with using_disk(ShortDisk(0)):
-        writer = write(tmp_path)
+    writer = write(tmp_path, disk=ShortDisk(0))
 
     check_failed(writer, caplog)
     assert names(tmp_path) == []
@@ -336,10 +335,9 @@ class StuckDisk(Disk):
 def test_a_recording_that_cannot_be_taken_away_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with using_disk(StuckDisk()):
-        writer = write(tmp_path)
-        path = writer.path
-        writer.discard()
+    writer = write(tmp_path, disk=StuckDisk())
+    path = writer.path
+    writer.discard()
 
     assert f"{path}: can't be removed: Operation not permitted" in caplog.text
 
@@ -348,8 +346,8 @@ def test_a_cassette_whose_part_stays_has_its_name_all_the_same(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     library = Library(tmp_path)
-    with using_disk(StuckDisk()):
-        path = library.commit(write(tmp_path), KEY, replace=False)
+    writer = write(tmp_path, disk=StuckDisk())
+    path = library.commit(writer, KEY, replace=False)
 
     assert path == tmp_path / "hello-01234567.tape"
     assert len(read_cassette(path).parts) == 3

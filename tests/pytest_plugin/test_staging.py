@@ -9,7 +9,7 @@ import pytest
 from recorded import BYE, HELLO, ask, record
 from reliability.failing_disk import CountingDisk
 from streamtape.library import Library
-from streamtape.library.disk import is_locked, using_disk
+from streamtape.library.disk import Disk, is_locked
 from streamtape.pytest_plugin.staging import Staging
 
 _NEW = ask("New")
@@ -19,22 +19,21 @@ def _contents(folder: Path) -> set[bytes]:
     return {path.read_bytes() for path in folder.rglob("*.tape")}
 
 
-def _staged(folder: Path) -> Staging:
+def _staged(folder: Path, disk: Disk) -> Staging:
     """Record two requests anew beside a folder, of which one was recorded before."""
     for number in range(2):
         record(Library(folder), HELLO, answer=f"old {number}")
     record(Library(folder), BYE, answer="old bye", folder=folder / "inner")
-    staging = Staging(folder, keeps_old=False)
+    staging = Staging(folder, keeps_old=False, disk=disk)
     for request in (HELLO, _NEW):
         record(Library(staging.path), request, answer="new")
     return staging
 
 
-def _publish(staging: Staging, disk: CountingDisk) -> bool:
+def _publish(staging: Staging) -> bool:
     """Publish on a disk that may fail; returns whether it did."""
     try:
-        with using_disk(disk):
-            staging.publish(drops_old=True)
+        staging.publish(drops_old=True)
     except OSError:
         return True
     return False
@@ -47,15 +46,15 @@ def test_a_disk_that_fails_at_any_step_loses_no_recording(
 ) -> None:
     """Old ones go only when all new ones have their places; the rest is still there."""
     whole = CountingDisk(has_links=has_links)
-    assert not _publish(_staged(tmp_path / "whole"), whole)
+    assert not _publish(_staged(tmp_path / "whole", whole))
     assert len(whole.calls) >= 4
 
     for failing in range(1, len(whole.calls) + 1):
         folder = tmp_path / str(failing)
-        staging = _staged(folder)
-        old, new = _contents(folder), _contents(staging.path)
         disk = CountingDisk(failing, is_for_good=True, has_links=has_links)
-        has_failed = _publish(staging, disk)
+        staging = _staged(folder, disk)
+        old, new = _contents(folder), _contents(staging.path)
+        has_failed = _publish(staging)
 
         there = _contents(folder)
         assert new <= there | _contents(staging.path)
@@ -85,7 +84,7 @@ def test_only_what_nobody_uses_any_more_is_cleared_away(tmp_path: Path) -> None:
     left = tmp_path / ".test_a.left.recording"
     left.mkdir()
     assert is_locked(running.path)
-    staging = _staged(folder)
+    staging = _staged(folder, Disk())
 
     staging.publish(drops_old=True)
     staging.discard()

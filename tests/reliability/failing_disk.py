@@ -1,4 +1,4 @@
-"""Disks that fail, one call after the other."""
+"""Disks that fail, one call after the other, and a recorder on one of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ import os
 from pathlib import Path
 
 from streamtape.library.disk import Disk
+from streamtape.server.config import recording_config
+from streamtape.server.server import RunningServer
+from streamtape.settings import resolve
+
+
+def record_on(
+    disk: Disk, folder: Path, *, upstream: str, mode: str | None = None
+) -> RunningServer:
+    """Do what :func:`streamtape.record` does, on a disk that may fail."""
+    settings = resolve({"cassettes": folder, "upstream": upstream, "mode": mode})
+    return RunningServer(recording_config(settings, port=0), disk=disk)
 
 
 class CountingDisk(Disk):
@@ -60,7 +71,7 @@ class CountingDisk(Disk):
 
     def write(self, descriptor: int, data: bytes) -> int:
         self.step("write")
-        return super().write(descriptor, data)
+        return os.write(descriptor, data)
 
     def truncate(self, descriptor: int, size: int) -> None:
         self.step("truncate")
@@ -96,10 +107,10 @@ class ShortDisk(CountingDisk):
         self.calls.append("write")
         number = len(self.calls)
         if number == self.failing:
-            return Disk.write(self, descriptor, data[: len(data) // 2])
+            return os.write(descriptor, data[: len(data) // 2])
         if number == self.failing + 1:
             self.fail()
-        return Disk.write(self, descriptor, data)
+        return os.write(descriptor, data)
 
 
 class DeadlyDisk(CountingDisk):

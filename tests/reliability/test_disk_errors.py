@@ -15,9 +15,8 @@ import streamtape
 from e2e.listening import body
 from e2e.wire import Ending, ask
 from proofs import Trials
-from reliability.failing_disk import CountingDisk, ShortDisk
+from reliability.failing_disk import CountingDisk, ShortDisk, record_on
 from streamtape.core.model import EndReason
-from streamtape.library.disk import using_disk
 from streamtape.testing import FakeUpstream, Profile, stream_reply, text
 
 REPLY = stream_reply(
@@ -60,10 +59,7 @@ def test_a_disk_that_fails_at_any_call_costs_one_recording_and_no_client(
             if replace:
                 record_twice(upstream.url, folder)
             caplog.clear()
-            with (
-                using_disk(disk),
-                streamtape.record(folder, upstream=upstream.url, mode=mode) as proxy,
-            ):
+            with record_on(disk, folder, upstream=upstream.url, mode=mode) as proxy:
                 answer = ask(proxy.base_url, body=body("hello"))
             if not disk.has_failed:
                 break

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import streamtape
 from e2e.processes import wait_until
 from e2e.wire import authority, connect
-from streamtape.library.disk import Disk, using_disk
+from reliability.failing_disk import record_on
+from streamtape.library.disk import Disk
 from streamtape.server.commits import MOST_WAITING
 from streamtape.testing import FakeUpstream, json_reply
 from usage import IS_TOLD, count_descriptors
@@ -40,9 +40,8 @@ def test_recordings_that_wait_for_the_disk_are_bounded(tmp_path: Path) -> None:
     """Each of them keeps a file open."""
     disk, asked = StuckDisk(), MOST_WAITING + MORE
     with (
-        using_disk(disk),
         FakeUpstream([json_reply({})]) as upstream,
-        streamtape.record(tmp_path, upstream=upstream.url) as recording,
+        record_on(disk, tmp_path, upstream=upstream.url) as recording,
         connect(recording.base_url) as client,
     ):
         had = count_descriptors(os.getpid())

@@ -17,7 +17,6 @@ from streamtape import open as read_cassette
 from streamtape.core.model import EndReason
 from streamtape.errors import NotACassetteError
 from streamtape.library import Library
-from streamtape.library.disk import using_disk
 from taping import hello, write_tape
 
 TESTS = Path(__file__).parents[1]
@@ -29,7 +28,6 @@ import os, sys
 from pathlib import Path
 from streamtape.core.model import EndReason
 from streamtape.library import Library
-from streamtape.library.disk import using_disk
 from reliability.failing_disk import DeadlyDisk
 from taping import hello, start_tape
 
@@ -39,10 +37,10 @@ while status:
     child = os.fork()
     if not child:
         folder = top / str(number)
-        with using_disk(DeadlyDisk(number, has_links=has_links)):
-            writer, recording = start_tape(folder, hello("Good", " morning"))
-            writer.write(recording.end(EndReason.COMPLETE, 10**9))
-            Library(folder).commit(writer, "key", replace=False)
+        disk = DeadlyDisk(number, has_links=has_links)
+        writer, recording = start_tape(folder, hello("Good", " morning"), disk=disk)
+        writer.write(recording.end(EndReason.COMPLETE, 10**9))
+        Library(folder).commit(writer, "key", replace=False)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     number += 1
@@ -127,8 +125,8 @@ def test_what_a_power_loss_leaves_is_torn_or_whole_and_never_wrong(
     for number in range(1, 100):
         folder = tmp_path / str(number)
         disk = PowerlessDisk(number)
-        with using_disk(disk), contextlib.suppress(PowerFailure):
-            write_tape(folder, CHUNKS)
+        with contextlib.suppress(PowerFailure):
+            write_tape(folder, CHUNKS, disk=disk)
         if not disk.has_failed:
             break
         for path in folder.glob("*") if folder.exists() else ():

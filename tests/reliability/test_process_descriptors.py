@@ -15,7 +15,8 @@ import streamtape
 from e2e.listening import body
 from e2e.processes import COMMAND, Program, start_replay
 from e2e.wire import Ending, ask, authority, connect
-from streamtape.library.disk import Disk, using_disk
+from reliability.failing_disk import record_on
+from streamtape.library.disk import Disk
 from streamtape.testing import INSTANT, FakeUpstream, stream_reply, text
 
 LIMITED: Final = ("sh", "-c", 'ulimit -n 64; exec "$@"', "sh", *COMMAND)
@@ -61,9 +62,8 @@ def test_traffic_passes_unrecorded_where_no_file_can_be_opened(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
-        using_disk(ExhaustedDisk()),
         FakeUpstream([REPLY]) as upstream,
-        streamtape.record(tmp_path, upstream=upstream.url) as proxy,
+        record_on(ExhaustedDisk(), tmp_path, upstream=upstream.url) as proxy,
     ):
         answer = ask(proxy.base_url, body=body("hello"))
 

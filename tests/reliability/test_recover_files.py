@@ -16,7 +16,7 @@ from reliability.failing_disk import CountingDisk
 from streamtape.core.model import EndReason, Part
 from streamtape.errors import CassetteError, UnsupportedVersionError
 from streamtape.library import read_cassette
-from streamtape.library.disk import Disk, using_disk
+from streamtape.library.disk import Disk
 from streamtape.library.recover import Recovered, recover_file
 from taping import hello, write_tape
 
@@ -131,12 +131,11 @@ def test_a_disk_that_fails_leaves_no_half_of_a_file(
     for failing in range(1, 100):
         trials.ran += 1
         disk = CountingDisk(failing, code, has_links=has_links)
-        with using_disk(disk):
-            try:
-                recover_file(torn, place)
-                said = None
-            except CassetteError as error:
-                said = str(error)
+        try:
+            recover_file(torn, place, disk=disk)
+            said = None
+        except CassetteError as error:
+            said = str(error)
         left = list(place.parent.iterdir())
         if said is not None:
             assert "can't be written" in said
@@ -171,11 +170,10 @@ def test_an_output_that_says_something_else_is_not_kept(
     folder = tmp_path / "new"
     folder.mkdir()
 
-    with (
-        using_disk(_FalseDisk(other.read_bytes())),
-        pytest.raises(CassetteError, match="would not be what they were"),
-    ):
-        recover_file(sound, folder / "a.tape")
+    disk = _FalseDisk(other.read_bytes())
+
+    with pytest.raises(CassetteError, match="would not be what they were"):
+        recover_file(sound, folder / "a.tape", disk=disk)
 
     assert list(folder.iterdir()) == []
 

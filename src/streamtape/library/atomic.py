@@ -2,7 +2,7 @@
 A new file gets its name when it is whole, and nothing is lost to another.
 
 For recordings, which get the next free name, and for files that are made of others:
-read in pieces, written beside them, and put in their place at the end.
+written beside them, and put in their place at the end.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from streamtape.core.rewriting.frames import Piece, PieceReader
 from streamtape.errors import CassetteError
-from streamtape.library.disk import Disk, current_disk
+from streamtape.library.disk import Disk
 from streamtape.library.filenames import TAPE_SUFFIX, stem_and_take
-from streamtape.library.reader import open_regular, translated_errors
 
 log = logging.getLogger(__name__)
 
@@ -131,34 +129,7 @@ def _remove(disk: Disk, path: Path, rest: str) -> None:
         log.error("%s: can't be removed: %s; %s", path, error.strerror or error, rest)
 
 
-_BLOCK_BYTES: Final = 256 * 1024
 _HELD_BYTES: Final = 1024 * 1024
-
-
-def read_pieces(
-    path: Path, reader: PieceReader, *, tap: Callable[[bytes], object] | None = None
-) -> Iterator[Piece]:
-    """
-    Yield the pieces of a file, as far as they are sound, in bounded memory.
-
-    Args:
-        reader: Says afterwards where and why it stopped.
-        tap: Is given all bytes of the file, block by block, also those behind the
-            place where the pieces stop; None for nobody.
-
-    Raises:
-        CassetteError: It can't be opened, is no cassette, or needs a later version.
-    """
-    with open_regular(path) as file, translated_errors(path):
-        try:
-            while block := file.read(_BLOCK_BYTES):
-                if tap is not None:
-                    tap(block)
-                yield from reader.feed(block)
-            reader.end()
-        except CassetteError as error:
-            error.path = path
-            raise
 
 
 class NewFile:
@@ -170,17 +141,18 @@ class NewFile:
 
     Args:
         place: Where it is to be.
+        disk: Where to write; None for the usual one.
 
     Raises:
         CassetteError: On entering: it can't be made; as for all calls, the disk has
             the last word.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, disk: Disk | None = None) -> None:
         self.place = place
         # Not our PID: in a container each run has that of the one that was killed.
         self.path = place.with_name(f".streamtape-{os.urandom(6).hex()}.new")
-        self._disk = current_disk()
+        self._disk = disk or Disk()
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._descriptor = -1
@@ -201,7 +173,7 @@ class NewFile:
             mode: Permissions; None for those of a recording.
         """
         self._flush()
-        with _told(self.place):
+        with _as_ours(self.place):
             if mode is not None:
                 self.path.chmod(mode)
             self._disk.sync(self._descriptor)
@@ -210,7 +182,7 @@ class NewFile:
 
     def replace(self) -> None:
         """Take the place of the file that is there."""
-        with _told(self.place):
+        with _as_ours(self.place):
             self._disk.rename(self.path, self.place)
         self._is_placed = True
         sync_folder(self._disk, self.place)
@@ -222,14 +194,14 @@ class NewFile:
         Raises:
             CassetteError: Something is there.
         """
-        with _told(self.place):
+        with _as_ours(self.place):
             rename_to_free(self._disk, self.path, self.place)
         self._is_placed = True
         sync_folder(self._disk, self.place)
 
     def __enter__(self) -> Self:
         try:
-            with _told(self.place):
+            with _as_ours(self.place):
                 self._descriptor = self._disk.create(self.path)
         except BaseException:
             # A signal may come behind the call that made it.
@@ -256,16 +228,12 @@ class NewFile:
         data = b"".join(self._held)
         self._held.clear()
         self._held_bytes = 0
-        with _told(self.place):
-            while data:
-                written = self._disk.write(self._descriptor, data)
-                if not written:
-                    raise OSError(errno.EIO, "the disk takes nothing")
-                data = data[written:]
+        with _as_ours(self.place):
+            self._disk.write_all(self._descriptor, data)
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_ours(path: Path) -> Iterator[None]:
     """Name the file in what the system says of it, as an error of ours."""
     try:
         yield

@@ -26,9 +26,13 @@ from streamtape.errors import (
     DamagedCassetteError,
     UnsupportedVersionError,
 )
-from streamtape.library.atomic import read_pieces
 from streamtape.library.disk import is_locked
-from streamtape.library.reader import CassetteReader, open_regular, translated_errors
+from streamtape.library.reader import (
+    CassetteReader,
+    open_regular,
+    read_pieces,
+    translated_errors,
+)
 from streamtape.library.writer import PART_SUFFIX
 
 

@@ -1,15 +1,16 @@
 """
 The calls of the system by which a recording reaches the disk.
 
-They stand behind one object, so that a test can hand in a disk that fails. File locks
-tell a recording that runs from one whose recorder was killed.
+They stand in one object, which is handed to all that writes: a test hands in one that
+fails. File locks tell a recording that runs from one whose recorder was killed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -41,9 +42,19 @@ class Disk:
         """Make a file that isn't there yet, and open it for appending."""
         return os.open(path, _CREATE, 0o600)
 
-    def write(self, descriptor: int, data: bytes) -> int:
-        """Append as much as fits; returns how many bytes that were."""
-        return os.write(descriptor, data)
+    # The call itself, as each event that is recorded goes through it.
+    write: Callable[[int, bytes], int] = staticmethod(os.write)
+    """Append as much as fits; returns how many bytes that were."""
+
+    def write_all(self, descriptor: int, data: bytes) -> None:
+        """Append all, in as many writes as it takes."""
+        # A disk that is nearly full takes a part, and says why at the next call.
+        while data:
+            written = self.write(descriptor, data)
+            if not written:
+                message = "the disk takes nothing and doesn't say why"
+                raise OSError(errno.EIO, message)
+            data = data[written:]
 
     def truncate(self, descriptor: int, size: int) -> None:
         """Cut a file off behind so many bytes."""
@@ -76,25 +87,6 @@ class Disk:
     def remove(self, path: Path) -> None:
         """Take away one name of a file, if it is there."""
         path.unlink(missing_ok=True)
-
-
-_disk = Disk()
-
-
-def current_disk() -> Disk:
-    """Return the disk that recordings go to."""
-    return _disk
-
-
-@contextlib.contextmanager
-def using_disk(disk: Disk) -> Iterator[None]:
-    """Let recordings that begin meanwhile go to another disk: for tests of failures."""
-    global _disk  # One process has one disk.
-    usual, _disk = _disk, disk
-    try:
-        yield
-    finally:
-        _disk = usual
 
 
 def lock_file(descriptor: int) -> None:

@@ -19,7 +19,7 @@ from streamtape.core.matching.key import request_key
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError
 from streamtape.library.atomic import give_next_name, remove_take, sync_folder
-from streamtape.library.disk import current_disk, is_locked
+from streamtape.library.disk import Disk, is_locked
 from streamtape.library.filenames import TAPE_SUFFIX, Entry, entry_of, walk
 from streamtape.library.index import CassetteInfo, File, Index, KeySource
 from streamtape.library.reader import is_whole, read_request
@@ -40,6 +40,7 @@ class Library:
             keys that recorders wrote into the files are its own.
         wall_ns: Wall clock in ns since 1970, by which a file that was changed just
             now is told from others. None to read all again at each look.
+        disk: Where to write; None for the usual one.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Library:
         *,
         uses_stored_keys: bool = True,
         wall_ns: WallClock | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self.folder = Path(folder)
         self._lock = threading.Lock()
         keys = KeySource(key_of=key_of, uses_stored=uses_stored_keys)
         self._index = Index(self.folder, keys, wall_ns)
-        self._naming = Naming(self._index)
+        self._disk = disk or Disk()
+        self._naming = Naming(self._index, self._disk)
         self._looks_begun = 0
         self._last_look = 0
         """The number of the last look that did not fail."""
@@ -187,6 +190,15 @@ class Library:
         with self._lock:
             self._naming.end_run(lacking)
 
+    def new_writer(self, stem: str) -> CassetteWriter:
+        """
+        Return what writes a recording into the folder, for :meth:`commit`.
+
+        Args:
+            stem: Names it until it has a take's name, and then a first take.
+        """
+        return CassetteWriter(self.folder, stem, disk=self._disk)
+
     def commit(self, writer: CassetteWriter, key: str, *, replace: bool) -> Path | None:
         """
         Give a whole recording its name and return its path, or None if the disk failed.
@@ -221,11 +233,13 @@ class Naming:
     Gives the recordings of a run their names; to be used by one thread at a time.
 
     Args:
-        index: Knows the takes that there are, and is told of those that come.
+        index: Knows the takes that there are, and gets those that come.
+        disk: From which to remove those of earlier runs.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, disk: Disk) -> None:
         self._index = index
+        self._disk = disk
         self._earlier: dict[str, list[File]] = {}
         """
         Takes of earlier runs that still have their place, by each key that this run
@@ -247,7 +261,7 @@ class Naming:
         for key, files in self._earlier.items():
             for file in files if key not in lacking else ():
                 if _is_unchanged(file):
-                    remove_take(current_disk(), Path(file.path))
+                    remove_take(self._disk, Path(file.path))
                     self._index.forget(file)
         self._earlier.clear()
 

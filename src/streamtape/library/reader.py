@@ -10,10 +10,10 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from streamtape.core.cassette import Cassette
 from streamtape.core.format.frames import (
@@ -39,6 +39,10 @@ from streamtape.errors import (
     DamagedCassetteError,
     NotACassetteError,
 )
+
+if TYPE_CHECKING:
+    # Whoever only reads needs nothing of what writes anew.
+    from streamtape.core.rewriting.frames import Piece, PieceReader
 
 _BLOCK_BYTES: Final = 256 * 1024
 
@@ -217,6 +221,32 @@ def read_cassette(path: Path | str) -> Cassette:
             ending=reader.ending,
             recorded_at=reader.recorded_at,
         )
+
+
+def read_pieces(
+    path: Path, reader: PieceReader, *, tap: Callable[[bytes], object] | None = None
+) -> Iterator[Piece]:
+    """
+    Yield the pieces of a file, as far as they are sound, in bounded memory.
+
+    Args:
+        reader: Says afterwards where and why it stopped.
+        tap: Is given all bytes of the file, block by block, also those behind the
+            place where the pieces stop; None for nobody.
+
+    Raises:
+        CassetteError: It can't be opened, is no cassette, or needs a later version.
+    """
+    with open_regular(path) as file, translated_errors(path):
+        try:
+            while block := file.read(_BLOCK_BYTES):
+                if tap is not None:
+                    tap(block)
+                yield from reader.feed(block)
+            reader.end()
+        except CassetteError as error:
+            error.path = path
+            raise
 
 
 EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})

@@ -15,10 +15,10 @@ from streamtape.core.redaction.scan import Leak
 from streamtape.core.rewriting.frames import LostEnd, PieceReader
 from streamtape.core.rewriting.rewriter import Rewriter
 from streamtape.errors import CassetteError, NotACassetteError
-from streamtape.library.atomic import NewFile, read_pieces
+from streamtape.library.atomic import NewFile
 from streamtape.library.check import find_leaks
-from streamtape.library.disk import is_locked
-from streamtape.library.reader import CassetteReader
+from streamtape.library.disk import Disk, is_locked
+from streamtape.library.reader import CassetteReader, read_pieces
 from streamtape.library.writer import PART_SUFFIX
 
 _MADE: Final = "its end was lost and made anew"
@@ -46,7 +46,7 @@ class Recovered:
     """What was redacted on the way, the first hundred."""
 
 
-def recover_file(path: Path, place: Path) -> Recovered:
+def recover_file(path: Path, place: Path, *, disk: Disk | None = None) -> Recovered:
     """
     Write all that is sound in a file, up to the first byte that isn't, as a cassette.
 
@@ -55,6 +55,7 @@ def recover_file(path: Path, place: Path) -> Recovered:
 
     Args:
         place: The new file, which must not be there yet.
+        disk: Where to write; None for the usual one.
 
     Raises:
         CassetteError: There is nothing to recover, it is still being recorded, it
@@ -63,7 +64,7 @@ def recover_file(path: Path, place: Path) -> Recovered:
     if path.suffix == PART_SUFFIX and is_locked(path):
         reason = "it is still being recorded; stop its recorder first"
         raise CassetteError(reason, path=path)
-    with NewFile(place) as new:
+    with NewFile(place, disk=disk) as new:
         recovered = _write(path, new)
         new.finish()
         _check_new(path, new.path, recovered)

@@ -18,12 +18,14 @@ from streamtape.core.redaction.text import clean_json
 from streamtape.core.rewriting.frames import PieceReader
 from streamtape.core.rewriting.rewriter import Rewriter
 from streamtape.errors import CassetteError
-from streamtape.library.atomic import NewFile, read_pieces
+from streamtape.library.atomic import NewFile
 from streamtape.library.check import find_leaks, find_name_leaks
+from streamtape.library.disk import Disk
 from streamtape.library.filenames import TAPE_SUFFIX
 from streamtape.library.reader import (
     CassetteReader,
     open_regular,
+    read_pieces,
     read_request,
     translated_errors,
 )
@@ -46,7 +48,9 @@ class Redacted:
     """Where the cassette is: it has another name if there was a secret in the old."""
 
 
-def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
+def redact_file(
+    path: Path, *, is_dry: bool = False, disk: Disk | None = None
+) -> Redacted:
     """
     Take out of a cassette what today's redaction would not have let in.
 
@@ -57,6 +61,7 @@ def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
 
     Args:
         is_dry: Only say what would be done.
+        disk: Where to write; None for the usual one.
 
     Raises:
         CassetteError: It is damaged or no cassette, or the new file is not what it
@@ -68,7 +73,7 @@ def redact_file(path: Path, *, is_dry: bool = False) -> Redacted:
     if is_dry or not redacted.count:
         return redacted
     place = _other_name(path) if find_name_leaks(path) else path
-    with NewFile(place) as new:
+    with NewFile(place, disk=disk) as new:
         redacted = replace(_rewrite(path, new), place=place)
         new.finish(mode=stat.S_IMODE(path.stat().st_mode))
         _check_new(path, new.path)

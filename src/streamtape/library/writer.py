@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 from pathlib import Path
 from typing import Final
 
-from streamtape.library.disk import current_disk, lock_file
+from streamtape.library.disk import Disk, lock_file
 
 log = logging.getLogger(__name__)
 
@@ -21,19 +20,20 @@ class CassetteWriter:
     Appends to the file of a recording that runs, and never raises for the disk.
 
     Whatever :meth:`write` was given is in the file if this process is killed. When
-    the disk fails, the file keeps its whole frames, which is a torn cassette, or
+    the disk fails, the file keeps its whole frames, which is a truncated cassette, or
     goes if it has none; :attr:`failure` says why, and every later call does nothing:
     the traffic that is recorded goes on.
 
     Args:
         folder: Where to put the file; made if it isn't there.
         stem: Name of the cassette without take and ending.
+        disk: Where to write; None for the usual one.
     """
 
-    def __init__(self, folder: Path, stem: str) -> None:
+    def __init__(self, folder: Path, stem: str, *, disk: Disk | None = None) -> None:
         self.folder = folder
         self.stem = stem
-        self.disk = current_disk()
+        self.disk = disk or Disk()
         self.path: Path | None = None
         """The ``.part``; None before the first write and after it was committed."""
         self.failure: OSError | None = None
@@ -51,7 +51,7 @@ class CassetteWriter:
                 self._create()
             written = self.disk.write(self._descriptor, data)
             if written != len(data):
-                self._write_rest(data[written:])
+                self.disk.write_all(self._descriptor, data[written:])
             self._size += len(data)
         except OSError as error:
             self._fail(error)
@@ -100,14 +100,6 @@ class CassetteWriter:
                 self.disk.make_folder(self.folder)
         lock_file(self._descriptor)
 
-    def _write_rest(self, rest: bytes) -> None:
-        # A disk that is nearly full takes a part, and says why at the next call.
-        while rest:
-            written = self.disk.write(self._descriptor, rest)
-            if not written:
-                raise OSError(errno.EIO, "the disk takes nothing and doesn't say why")
-            rest = rest[written:]
-
     def _fail(self, error: OSError) -> None:
         self.failure = error
         rest = (
@@ -119,7 +111,7 @@ class CassetteWriter:
             error.strerror or error,
             rest,
         )
-        # It has been said; where even this fails, what is there reads as torn.
+        # It has been said; where even this fails, what is there reads as truncated.
         with contextlib.suppress(OSError):
             if self._size:
                 self.disk.truncate(self._descriptor, self._size)

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from streamtape.errors import UsageError
 from streamtape.library.atomic import move_to_free
-from streamtape.library.disk import current_disk, is_locked, lock_file
+from streamtape.library.disk import Disk, is_locked, lock_file
 from streamtape.library.filenames import TAPE_SUFFIX
 
 _SUFFIX: Final = ".recording"
@@ -31,10 +31,14 @@ class Staging:
         folder: Where the cassettes are to lie in the end.
         keeps_old: Whether what is in the folder is seen while the test runs: in all
             modes but ``all``, and in folders that a test shares with others.
+        disk: Where to write; None for the usual one.
     """
 
-    def __init__(self, folder: Path, *, keeps_old: bool) -> None:
+    def __init__(
+        self, folder: Path, *, keeps_old: bool, disk: Disk | None = None
+    ) -> None:
         self.folder = folder
+        self._disk = disk or Disk()
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Not our PID: in a container each run has that of the one that was killed.
         made = tempfile.mkdtemp(
@@ -88,7 +92,7 @@ class Staging:
         if drops_old:
             for path in self.old:
                 if path not in placed and self._is_old(path):
-                    current_disk().remove(path)
+                    self._disk.remove(path)
                     _remove_empty(path.parent, self.folder)
         _clear_leftovers(self.folder)
 
@@ -111,9 +115,9 @@ class Staging:
         target = self.folder / path.relative_to(self.path)
         target.parent.mkdir(parents=True, exist_ok=True)
         if self._is_old(target):
-            current_disk().rename(path, target)
+            self._disk.rename(path, target)
             return target
-        return move_to_free(current_disk(), path, target)
+        return move_to_free(self._disk, path, target)
 
     def _is_old(self, path: Path) -> bool:
         """Whether a file of the folder is what it was when the test began."""

@@ -15,7 +15,6 @@ from streamtape.core.model import Response
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.recording import Recording
 from streamtape.errors import UpstreamUnreachableError
-from streamtape.library.writer import CassetteWriter
 from streamtape.server.clock import Clock, wall_time
 from streamtape.server.commits import Commits, Ended
 from streamtape.server.config import Config, Policy
@@ -171,7 +170,7 @@ def _new_tape(asked: Asked, question: Question) -> Tape:
         question.clean, recorded_at=wall_time(), match_key=question.default_key
     )
     stem = cassette_stem(question.seen)
-    return Tape(recording, CassetteWriter(asked.scope.library.folder, stem))
+    return Tape(recording, asked.scope.library.new_writer(stem))
 
 
 class Upstreams:

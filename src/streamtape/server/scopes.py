@@ -23,6 +23,7 @@ from streamtape.core.matching.rules import Rules
 from streamtape.core.matching.takes import Takes
 from streamtape.core.modes import RecordMode
 from streamtape.errors import RefusedRequestError, UsageError
+from streamtape.library.disk import Disk
 from streamtape.library.library import Library
 from streamtape.server.clock import wall_ns
 from streamtape.server.config import Config, Policy
@@ -33,21 +34,25 @@ class Scopes:
     """
     All scopes of a server, each made when it is first asked for.
 
+    Args:
+        disk: Where they record; None for the usual one.
+
     Raises:
         UsageError: The settings have a scope that can't be one.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, disk: Disk | None = None) -> None:
         for name in config.scopes:
             if not is_scope_name(name):
                 message = f"scope {name!r}: expected a folder within the library"
                 raise UsageError(message)
         self._config = config
+        self._disk = disk or Disk()
         self._policies = dict(config.scopes)
         self._scopes: dict[str, Scope] = {}
         self._former: list[Scope] = []
         self._ended: dict[str, str] = {}
-        self._libraries = SharedLibraries()
+        self._libraries = SharedLibraries(self._disk)
         self.late: list[str] = []
         """The names of scopes that were asked for after their end."""
         self._lock = threading.Lock()
@@ -69,7 +74,7 @@ class Scopes:
             if scope is None:
                 folder = self._config.cassettes / name
                 policy = self._policies.get(name, self._config.policy)
-                scope = Scope(name, make_library(folder, policy), policy)
+                scope = Scope(name, make_library(folder, policy, self._disk), policy)
                 self._scopes[name] = scope
                 if name:
                     # Recording in the folder itself would make it a scope's scope.
@@ -204,9 +209,15 @@ _MOST_KNOWN: Final = 16
 
 
 class SharedLibraries:
-    """Gives scopes of one folder one library, if they record nothing."""
+    """
+    Gives scopes of one folder one library, if they record nothing.
 
-    def __init__(self) -> None:
+    Args:
+        disk: Where others record.
+    """
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
         self._known: dict[tuple[Path, Rules], Library] = {}
         self._lock = threading.Lock()
 
@@ -216,10 +227,10 @@ class SharedLibraries:
         """
         if policy.mode is not RecordMode.NONE:
             # What a recorder has recorded before counts, and is its own.
-            return make_library(folder, policy)
+            return make_library(folder, policy, self._disk)
         with self._lock:
             known = self._known.pop((folder, policy.rules), None)
-            library = known or make_library(folder, policy)
+            library = known or make_library(folder, policy, self._disk)
             # At the end are those that were asked for last.
             self._known[folder, policy.rules] = library
             if len(self._known) > _MOST_KNOWN:
@@ -227,13 +238,19 @@ class SharedLibraries:
         return library
 
 
-def make_library(folder: Path, policy: Policy) -> Library:
-    """Make the library of a folder, which is not looked at yet."""
+def make_library(folder: Path, policy: Policy, disk: Disk | None = None) -> Library:
+    """
+    Make the library of a folder, which is not looked at yet.
+
+    Args:
+        disk: Where it records; None for the usual one.
+    """
     return Library(
         folder,
         partial(request_key, rules=policy.rules),
         uses_stored_keys=policy.rules == DEFAULT_RULES,
         wall_ns=wall_ns,
+        disk=disk,
     )
 
 

@@ -22,6 +22,7 @@ from urllib.parse import quote
 from streamtape.core.modes import RecordMode
 from streamtape.core.redaction.secrets import remember_environment
 from streamtape.errors import UsageError
+from streamtape.library.disk import Disk
 from streamtape.server.clock import Clock, SystemClock
 from streamtape.server.config import Config, adjust
 from streamtape.server.dispatch import Exchanges
@@ -53,6 +54,7 @@ class RunningServer:
 
     Args:
         config: What to serve.
+        disk: Where to record; None for the usual one.
         before_listening: Called when all else of the start is done, in the thread of
             the server; what it does then makes no first answer late.
 
@@ -63,14 +65,18 @@ class RunningServer:
     """
 
     def __init__(
-        self, config: Config, *, before_listening: Callable[[], None] | None = None
+        self,
+        config: Config,
+        *,
+        disk: Disk | None = None,
+        before_listening: Callable[[], None] | None = None,
     ) -> None:
         self.config = config
         self.base_url = ""
         """What to set as a client's base URL, without ``/v1``."""
         self.outer_url = ""
         """The same for clients elsewhere, with the token; empty if none can come."""
-        self.scopes = Scopes(config)
+        self.scopes = Scopes(config, disk)
         self._before_listening = before_listening
         self._exchanges: Exchanges
         self._thread = LoopThread(self._serve)
