@@ -11,7 +11,7 @@ from typing import Final
 
 from fuzz.mutants import damage
 from streamtape.core.format.reader import (
-    TapeReader,
+    RecordReader,
     find_end,
     find_header,
     find_request,
@@ -105,7 +105,7 @@ class ReaderCheck:
             self.wrong += 1
             raise AssertionError("a record is wrong")
         ending = outcome.ending
-        if isinstance(ending, Ending) and ending.reason is not EndReason.TORN:
+        if isinstance(ending, Ending) and ending.reason is not EndReason.TRUNCATED:
             assert outcome == told, "it ends as if it were whole"
 
     def check_forged(self, data: bytes) -> None:
@@ -142,7 +142,7 @@ def _read_in_pieces(data: bytes) -> Iterator[object]:
     """
     Yield what is read of a file that comes in small pieces, but for header and end.
     """
-    reader = TapeReader()
+    reader = RecordReader()
     try:
         for at in range(0, len(data), _PIECE_BYTES):
             for record in reader.feed(data[at : at + _PIECE_BYTES]):

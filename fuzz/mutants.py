@@ -26,7 +26,7 @@ STEP_BYTES: Final = 4
 _NASTY: Final[tuple[Any, ...]] = (
     *(None, True, 0, -1, 255, 2**31, 2**53, 2**62 - 1, 2**62, 2**63, 2**64 - 1),
     *(-(2**63), 0.5, float("nan"), float("inf"), -float("inf")),
-    *("", "\0", "a\r\nb: c", "\x1b]0;x\a", "\u202e", "complete", "torn"),
+    *("", "\0", "a\r\nb: c", "\x1b]0;x\a", "\u202e", "complete", "truncated"),
     *(b"", b"\0", b"\xff" * 32, b"data: x\n\n", [], {}, [[]], [["a", "b"]]),
     *(msgpack.ExtType(1, b"x"), msgpack.Timestamp(1), {"a": {"b": [1]}}),
 )

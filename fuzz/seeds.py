@@ -34,13 +34,13 @@ class _Shape:
     chunks: tuple[bytes, ...] = EVENTS
     body: bytes = b'{"stream": true}'
     reason: EndReason = EndReason.COMPLETE
-    is_torn: bool = False
+    is_truncated: bool = False
 
 
 _SHAPES: Final = (
     _Shape(),
     _Shape(chunks=EVENTS[:2], reason=EndReason.UPSTREAM_CUT),
-    _Shape(is_torn=True),
+    _Shape(is_truncated=True),
     _Shape(media_type="application/json", chunks=(b'{"type": "error"', b"}")),
     _Shape(media_type="text/plain", chunks=(b"one\ntwo", b"\nthree\0")),
     _Shape(chunks=()),
@@ -49,7 +49,7 @@ _SHAPES: Final = (
 
 
 def cassettes() -> list[bytes]:
-    """Return whole and torn cassettes of every kind, and the golden ones."""
+    """Return whole and truncated cassettes of every kind, and the golden ones."""
     golden = [path.read_bytes() for path in sorted(_GOLDEN.glob("v*/*.tape"))]
     return [*map(_record, _SHAPES), *golden]
 
@@ -77,5 +77,5 @@ def _record(shape: _Shape) -> bytes:
     for number, chunk in enumerate(shape.chunks, start=1):
         packed.append(recording.feed(chunk, number * 1_000_000))
     end = recording.end(shape.reason, 2**40, detail="over")
-    packed.append(end[: -TRAILER.size - 1] if shape.is_torn else end)
+    packed.append(end[: -TRAILER.size - 1] if shape.is_truncated else end)
     return b"".join(packed)

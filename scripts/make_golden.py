@@ -279,7 +279,7 @@ def _explain_torn(golden: Golden, part_count: int) -> dict[str, Any]:
     expected = golden.explain()
     expected["parts"] = expected["parts"][:part_count]
     expected["ending"] = {
-        "reason": EndReason.TORN,
+        "reason": EndReason.TRUNCATED,
         "offset_ns": golden.parts[part_count - 1].offset_ns,
         "detail": "the recorder was stopped before it could write the end",
     }

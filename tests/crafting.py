@@ -11,7 +11,7 @@ import msgpack
 
 from streamtape.core.format.frames import HEAD, MAGIC, TRAILER, TRAILER_MAGIC
 from streamtape.core.format.records import Header, Kind
-from streamtape.core.format.writer import FrameWriter, TapeWriter
+from streamtape.core.format.writer import FrameWriter, RecordWriter
 from streamtape.core.model import Ending, EndReason, Request, Response
 from streamtape.core.redaction.headers import clean_request, clean_response
 from streamtape.core.redaction.text import clean_bytes
@@ -57,7 +57,7 @@ HEAD_FRAMES: list[tuple[int, Any]] = [
 
 def write_full() -> bytes:
     """Write a finished cassette with three events."""
-    tape = TapeWriter()
+    tape = RecordWriter()
     return b"".join(
         [
             MAGIC,

@@ -22,7 +22,7 @@ PARTS = (
     Part(9, b"data: b\r\n\r\n"),
     Part(9, b": c\n\n"),
 )
-TORN = "the recorder was stopped before it could write the end"
+TRUNCATED = "the recorder was stopped before it could write the end"
 ENDING = Ending(reason=EndReason.COMPLETE, offset_ns=12)
 
 

@@ -97,7 +97,7 @@ def test_every_type_is_on_the_page(kind: Kind) -> None:
 def test_every_reason_that_is_written_is_on_the_page(reason: EndReason) -> None:
     row = f"\n| `{reason.value}` |"
 
-    assert (row in PAGE) is (reason is not EndReason.TORN)
+    assert (row in PAGE) is (reason is not EndReason.TRUNCATED)
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:

@@ -102,7 +102,7 @@ def test_a_recording_that_runs_is_told_from_one_that_was_killed(tmp_path: Path) 
     killed = rows_of("--cassettes", tmp_path)
 
     assert [row["state"] for row in running] == ["recording"]
-    assert [row["state"] for row in killed] == ["torn"]
+    assert [row["state"] for row in killed] == ["truncated"]
     assert killed[0]["events"] == running[0]["events"] == 3
     assert killed[0]["duration_ns"] == 500_000_000
 

@@ -12,7 +12,7 @@ from helpers import every_split
 from planting import KEYS, Planted, in_pieces
 from proofs import Trials
 from streamtape.core.format.frames import MAGIC
-from streamtape.core.format.reader import TapeReader
+from streamtape.core.format.reader import RecordReader
 from streamtape.core.format.records import End, Header
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import EndReason, Part, Request, Response
@@ -77,7 +77,7 @@ def record(
 
 
 def read(data: bytes) -> tuple[list[Part], End]:
-    *records, end = TapeReader().feed(data)
+    *records, end = RecordReader().feed(data)
     assert isinstance(end, End)
     return [record for record in records if isinstance(record, Part)], end
 
@@ -99,7 +99,7 @@ def test_a_recording_begins_with_all_that_comes_before_the_body() -> None:
 
     packed = recording.begin(response(STREAM))
 
-    header, request, head = TapeReader().feed(packed)
+    header, request, head = RecordReader().feed(packed)
     assert packed.startswith(MAGIC)
     assert header == Header(recorded_at="2026-01-02T03:04:05Z")
     assert request == clean_request(REQUEST)
@@ -109,7 +109,7 @@ def test_a_recording_begins_with_all_that_comes_before_the_body() -> None:
 def test_a_recording_says_the_key_of_its_request() -> None:
     recording = Recording(clean_request(REQUEST), recorded_at=None, match_key="0f" * 32)
 
-    header = next(TapeReader().feed(recording.begin(response(STREAM))))
+    header = next(RecordReader().feed(recording.begin(response(STREAM))))
 
     assert header == Header(match=(KEY_VERSION, b"\x0f" * 32))
 
@@ -156,12 +156,12 @@ def test_each_chunk_gives_what_is_whole_then() -> None:
     assert recording.feed(START[:9], 1) == b""
     before += recording.feed(START[9:] + DELTA[:5], 2)
 
-    assert list(TapeReader().feed(before))[-1] == Part(2, START)
+    assert list(RecordReader().feed(before))[-1] == Part(2, START)
 
 
 @pytest.mark.parametrize(
     "reason",
-    [reason for reason in EndReason if reason not in ("complete", "torn")],
+    [reason for reason in EndReason if reason not in ("complete", "truncated")],
 )
 def test_what_a_cut_leaves_over_is_kept(reason: EndReason) -> None:
     """With the time of the last chunk, and the reason and its sentence."""

@@ -70,12 +70,12 @@ def count_events(folder: Path) -> int:
 
 
 @pytest.mark.case(13)
-def test_a_killed_recording_is_listed_as_torn(killed: Killed) -> None:
+def test_a_killed_recording_is_listed_as_truncated(killed: Killed) -> None:
     end = run_here("ls", "--json", "--cassettes", killed.folder)
 
     [listed] = json.loads(end.stdout)
     assert listed["path"].endswith(".part")
-    assert listed["state"] == EndReason.TORN
+    assert listed["state"] == EndReason.TRUNCATED
     assert listed["events"] == len(killed.seen)
 
 

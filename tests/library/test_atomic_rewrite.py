@@ -8,18 +8,18 @@ import pytest
 
 from crafting import write_full
 from reliability.failing_disk import CountingDisk
-from streamtape.core.rewriting.frames import PieceReader
+from streamtape.core.rewriting.frames import RecordFramesReader
 from streamtape.errors import CassetteError, CassetteNotFoundError, NotACassetteError
 from streamtape.library.atomic import NewFile
-from streamtape.library.reader import read_pieces
+from streamtape.library.reader import read_record_frames
 
 
 def test_the_pieces_of_a_file_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.tape"
     path.write_bytes(write_full())
-    reader = PieceReader()
+    reader = RecordFramesReader()
 
-    assert len(list(read_pieces(path, reader))) == 7
+    assert len(list(read_record_frames(path, reader))) == 7
     assert reader.has_end
 
 
@@ -29,9 +29,9 @@ def test_a_file_that_is_no_cassette_is_named(tmp_path: Path, data: bytes) -> Non
     path.write_bytes(data)
 
     with pytest.raises(NotACassetteError, match=r"a\.tape: not a cassette"):
-        list(read_pieces(path, PieceReader()))
+        list(read_record_frames(path, RecordFramesReader()))
     with pytest.raises(CassetteNotFoundError):
-        list(read_pieces(tmp_path / "b.tape", PieceReader()))
+        list(read_record_frames(tmp_path / "b.tape", RecordFramesReader()))
 
 
 @pytest.mark.parametrize("has_links", [True, False])

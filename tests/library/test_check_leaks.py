@@ -1,5 +1,5 @@
 """
-Secrets in a whole file: in what it says, in what it doesn't say, and in a torn one.
+Secrets in a whole file: in what it says, in what it doesn't say; in a truncated one.
 """
 
 from __future__ import annotations

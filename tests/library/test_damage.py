@@ -15,7 +15,7 @@ from small_tape import (
     REQUEST,
     RESPONSE,
     STARTS,
-    TORN,
+    TRUNCATED,
     UNFINISHED,
     WHOLE,
     read_what_comes,
@@ -42,7 +42,7 @@ def test_the_sample_is_small_enough_to_flip_every_bit() -> None:
 def test_a_cassette_cut_anywhere_keeps_what_was_whole(
     tape: Callable[[bytes], Path], trials: Trials
 ) -> None:
-    """And is torn; it never looks finished before its END is there."""
+    """And is truncated; it never looks finished before its END is there."""
     ends = [*STARTS[1:], len(WHOLE) - TRAILER.size]
     for size in range(len(WHOLE)):
         records, ending = read_what_comes(tape(WHOLE[:size]))
@@ -55,7 +55,7 @@ def test_a_cassette_cut_anywhere_keeps_what_was_whole(
         elif whole < len(ends):
             last_ns = [0, 5, 7, 9, 9][whole - 2]
             assert ending == Ending(
-                reason=EndReason.TORN, offset_ns=last_ns, detail=TORN
+                reason=EndReason.TRUNCATED, offset_ns=last_ns, detail=TRUNCATED
             ), size
         else:
             assert ending == ENDING, size
@@ -95,7 +95,7 @@ def test_every_flipped_bit_of_an_unfinished_cassette_gives_no_wrong_record(
             assert len(records) < len(recorded), (place, bit)
             assert records == recorded[: len(records)], (place, bit)
             if isinstance(ending, Ending):
-                assert ending.reason is EndReason.TORN, (place, bit)
+                assert ending.reason is EndReason.TRUNCATED, (place, bit)
                 assert place >= STARTS[-2], (place, bit)
 
 
@@ -134,27 +134,27 @@ def test_swapped_frames_are_damage(tape: Callable[[bytes], Path], place: int) ->
 
 @pytest.mark.case(22)
 @pytest.mark.parametrize("zeros", [1, 11, 12, 64, 4096])
-def test_zeros_behind_a_torn_cassette_leave_it_torn(
+def test_zeros_behind_a_truncated_cassette_leave_it_truncated(
     tape: Callable[[bytes], Path], zeros: int
 ) -> None:
     """A file system that lost its power may leave them, wherever the file was cut."""
     for size in range(STARTS[2], len(UNFINISHED)):
-        torn = read_what_comes(tape(WHOLE[:size]))
+        truncated = read_what_comes(tape(WHOLE[:size]))
 
         records, ending = read_what_comes(tape(WHOLE[:size] + bytes(zeros)))
 
-        assert (records, ending) == torn, size
+        assert (records, ending) == truncated, size
         assert isinstance(ending, Ending), size
 
 
 @pytest.mark.case(22)
-def test_many_zeros_behind_a_torn_cassette_leave_it_torn(
+def test_many_zeros_behind_a_truncated_cassette_leave_it_truncated(
     tape: Callable[[bytes], Path],
 ) -> None:
     path = tape(WHOLE[: END - 3] + bytes(3_000_000))
 
     assert read_cassette(path).parts == PARTS[:-1]
-    assert read_cassette(path).ending.reason is EndReason.TORN
+    assert read_cassette(path).ending.reason is EndReason.TRUNCATED
 
 
 @pytest.mark.case(20)
@@ -194,7 +194,7 @@ def test_what_follows_a_finished_cassette_is_damage(
     [b"\xff" * 12, WHOLE[END:], b"\0" * 12 + b"x"],
     ids=["bytes", "end-after-nothing", "zeros-and-more"],
 )
-def test_junk_behind_a_torn_cassette_is_damage(
+def test_junk_behind_a_truncated_cassette_is_damage(
     tape: Callable[[bytes], Path], junk: bytes
 ) -> None:
     records, ending = read_what_comes(tape(WHOLE[: STARTS[4]] + junk))

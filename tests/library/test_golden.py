@@ -35,6 +35,10 @@ def as_tuples(pairs: list[list[str]]) -> tuple[tuple[str, str], ...]:
     return tuple((key, value) for key, value in pairs)
 
 
+_REASONS = {"torn": "truncated"}
+"""What has another name since the golden set was written; no file holds it."""
+
+
 @pytest.mark.case(33)
 def test_the_set_is_there() -> None:
     """The tests below are not passed for want of files."""
@@ -64,6 +68,7 @@ def test_a_golden_cassette_is_read_as_ever(tape: Path) -> None:
     cassette = read_cassette(tape)
 
     request, response = expected["request"], expected["response"]
+    reason = expected["ending"]["reason"]
     assert cassette.recorded_at == expected["recorded_at"]
     assert cassette.request == Request(
         method=request["method"],
@@ -81,7 +86,7 @@ def test_a_golden_cassette_is_read_as_ever(tape: Path) -> None:
         Part(offset_ns, b64decode(raw)) for offset_ns, raw in expected["parts"]
     )
     assert cassette.ending == Ending(
-        reason=EndReason(expected["ending"]["reason"]),
+        reason=EndReason(_REASONS.get(reason, reason)),
         offset_ns=expected["ending"]["offset_ns"],
         detail=expected["ending"]["detail"],
     )

@@ -175,10 +175,10 @@ def test_odd_things_in_a_folder_are_left_out(
 def test_the_part_of_a_killed_recorder_stands_in(tmp_path: Path) -> None:
     """As long as nothing else answers."""
     library = Library(tmp_path)
-    writer, _ = begin(tmp_path, answer="torn\n")
+    writer, _ = begin(tmp_path, answer="truncated\n")
     writer.close()
 
-    assert answers(library) == ["torn\n"]
+    assert answers(library) == ["truncated\n"]
     assert library.is_empty
     assert [entry.is_part for entry in library.entries()] == [True]
 

@@ -81,7 +81,7 @@ def test_a_file_that_was_never_a_cassette_is_named(
 
 
 @pytest.mark.case(32)
-def test_a_file_that_is_cut_while_it_is_read_is_torn(
+def test_a_file_that_is_cut_while_it_is_read_is_truncated(
     tape: Callable[[bytes], Path],
 ) -> None:
     parts = [Part(1000, b"data: " + b"x" * 5000 + b"\n\n")] * 200
@@ -95,7 +95,7 @@ def test_a_file_that_is_cut_while_it_is_read_is_torn(
 
         assert given == parts[: len(given)]
         assert 50 < len(given) < 60
-        assert reader.ending.reason is EndReason.TORN
+        assert reader.ending.reason is EndReason.TRUNCATED
 
 
 @pytest.mark.case(32)
@@ -110,7 +110,7 @@ def test_a_file_that_is_unlinked_while_it_is_read_is_read_on(
         assert tuple(reader.parts()) == PARTS
 
 
-def test_a_file_that_grows_while_it_is_read_is_torn(
+def test_a_file_that_grows_while_it_is_read_is_truncated(
     tape: Callable[[bytes], Path],
 ) -> None:
     """It is being recorded; what came behind what was read is not damage."""
@@ -126,7 +126,7 @@ def test_a_file_that_grows_while_it_is_read_is_torn(
 
             assert given == PARTS[: len(given)], size
             is_over = reader.end is not None
-            assert is_over or reader.ending.reason is EndReason.TORN, size
+            assert is_over or reader.ending.reason is EndReason.TRUNCATED, size
 
 
 def descriptor_of(path: Path) -> int:

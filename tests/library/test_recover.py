@@ -7,7 +7,7 @@ import pytest
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason, Request
-from streamtape.core.rewriting.frames import PieceReader
+from streamtape.core.rewriting.frames import RecordFramesReader
 from streamtape.errors import CassetteError, NotACassetteError
 from streamtape.library import read_cassette
 from streamtape.library.reader import read_end
@@ -101,7 +101,7 @@ def test_unknown_frames_of_the_sound_part_are_kept(tmp_path: Path) -> None:
 
     recover_file(path, place)
 
-    pieces = list(PieceReader().feed(place.read_bytes()))
+    pieces = list(RecordFramesReader().feed(place.read_bytes()))
     assert [p.frames[0].payload for p in pieces if p.record is None] == [b"a", b"b"]
 
 

@@ -126,13 +126,15 @@ def test_a_secret_that_is_told_is_taken_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tail", [b"", b"\1\0\0", bytes(100)], ids=["no", "head", "0s"])
-def test_a_torn_file_is_redacted_and_stays_torn(tmp_path: Path, tail: bytes) -> None:
+def test_a_truncated_file_is_redacted_and_stays_truncated(
+    tmp_path: Path, tail: bytes
+) -> None:
     path = write(tmp_path, forge_split(has_end=False) + tail, name="a.1.part")
 
     assert redact_file(path).count == 4
 
     cassette = read_cassette(path)
-    assert cassette.ending.reason is EndReason.TORN
+    assert cassette.ending.reason is EndReason.TRUNCATED
     assert len(cassette.parts) == len(SPLIT)
     assert find_leaks(path) == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.writer import TapeWriter
+from streamtape.core.format.writer import RecordWriter
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
@@ -77,7 +77,7 @@ def test_a_wrong_key_takes_no_place_from_a_right_one(tmp_path: Path) -> None:
 def test_a_key_that_says_nothing_is_computed(
     tmp_path: Path, stored: tuple[int, bytes] | None
 ) -> None:
-    writer = TapeWriter()
+    writer = RecordWriter()
     head = writer.header(Header(match=stored)) + writer.request(HELLO)
     path = tmp_path / "a.tape"
     path.write_bytes(MAGIC + head)

@@ -60,7 +60,7 @@ def test_nothing_is_made_before_the_first_write(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_a_part_while_it_runs(tmp_path: Path) -> None:
-    """What was written is in the file at once, and readable as torn."""
+    """What was written is in the file at once, and readable as truncated."""
     writer = CassetteWriter(tmp_path / "new" / "chat", "hello-01234567")
     packed = frames()
 
@@ -71,7 +71,7 @@ def test_a_recording_is_a_part_while_it_runs(tmp_path: Path) -> None:
         assert writer.path.read_bytes() == b"".join(packed[:count])
         cassette = read_cassette(writer.path)
         assert len(cassette.parts) == count - 1
-        assert cassette.ending.reason is EndReason.TORN
+        assert cassette.ending.reason is EndReason.TRUNCATED
     writer.close()
 
 
@@ -397,5 +397,5 @@ def test_a_full_disk_keeps_the_whole_frames(tmp_path: Path, room: int) -> None:
     assert part.stat().st_size == max(size for size in sizes if size <= room)
     if room >= sizes[1]:
         cassette = read_cassette(part)
-        assert cassette.ending.reason is EndReason.TORN
+        assert cassette.ending.reason is EndReason.TRUNCATED
         assert cassette.body == EVENT * len(cassette.parts)

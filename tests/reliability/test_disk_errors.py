@@ -122,4 +122,4 @@ def check_left(folder: Path, where: str) -> None:
             assert cassette.ending.is_complete, where
             assert cassette.body == REPLY.body, where
         elif not cassette.ending.is_complete:
-            assert cassette.ending.reason is EndReason.TORN, where
+            assert cassette.ending.reason is EndReason.TRUNCATED, where

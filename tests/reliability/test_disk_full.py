@@ -84,7 +84,7 @@ def check_prefix(folder: Path) -> None:
     [part] = folder.iterdir()
     assert part.suffix == ".part"
     cassette = streamtape.open(part)
-    assert cassette.ending.reason is EndReason.TORN
+    assert cassette.ending.reason is EndReason.TRUNCATED
     assert len(cassette.events) > 5
     assert LONG.body.startswith(cassette.body)
 

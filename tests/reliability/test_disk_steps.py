@@ -70,7 +70,7 @@ def test_a_recorder_that_dies_at_any_step_leaves_a_part_or_the_cassette(
 
 def check_left(folder: Path) -> None:
     """
-    There is nothing, or something that is torn or whole, and a name on what is whole.
+    There is nothing, or something truncated or whole, and a name on what is whole.
     """
     whole = b"".join(raw for _, raw in CHUNKS)
     played = Library(folder).entries() if folder.exists() else []
@@ -86,7 +86,7 @@ def check_left(folder: Path) -> None:
             assert cassette.body == whole
         else:
             assert entry.is_part
-            assert cassette.ending.reason is EndReason.TORN
+            assert cassette.ending.reason is EndReason.TRUNCATED
     if any(not entry.is_part and not entry.path.stat().st_size for entry in played):
         # Whoever held the name had the whole part, which is still there.
         assert [
@@ -116,7 +116,7 @@ class PowerlessDisk(CountingDisk):
 
 
 @pytest.mark.case(14)
-def test_what_a_power_loss_leaves_is_torn_or_whole_and_never_wrong(
+def test_what_a_power_loss_leaves_is_truncated_or_whole_and_never_wrong(
     trials: Trials, tmp_path: Path
 ) -> None:
     """Of what was not synced any part may be left, or zeros in its place."""
@@ -165,5 +165,5 @@ def body_of(path: Path) -> bytes:
         cassette = read_cassette(path)
     except NotACassetteError:
         return b""
-    assert cassette.ending.reason in (EndReason.TORN, EndReason.COMPLETE)
+    assert cassette.ending.reason in (EndReason.TRUNCATED, EndReason.COMPLETE)
     return cassette.body

@@ -275,12 +275,12 @@ def test_recover_leaves_what_it_recovers(tmp_path: Path) -> None:
     """A new file beside it, and not one other byte."""
     _record(tmp_path, "Hi")
     [whole] = tmp_path.iterdir()
-    (tmp_path / "torn.1.part").write_bytes(whole.read_bytes()[:-30])
+    (tmp_path / "truncated.1.part").write_bytes(whole.read_bytes()[:-30])
     before = _digests(tmp_path)
 
-    finished = run("recover", tmp_path / "torn.1.part")
+    finished = run("recover", tmp_path / "truncated.1.part")
 
     assert finished.status in (0, 3)
     after = _digests(tmp_path)
     assert before.items() < after.items()
-    assert after.keys() - before.keys() == {"torn.tape"}
+    assert after.keys() - before.keys() == {"truncated.tape"}

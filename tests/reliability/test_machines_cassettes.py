@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from proofs import Trials
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.writer import TapeWriter
+from streamtape.core.format.writer import RecordWriter
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
@@ -33,7 +33,7 @@ from streamtape.errors import CassetteError
 from streamtape.library import CassetteReader, CassetteWriter, Library, read_cassette
 from taping import STREAM
 
-REASONS = [reason for reason in EndReason if reason is not EndReason.TORN]
+REASONS = [reason for reason in EndReason if reason is not EndReason.TRUNCATED]
 
 
 class Formatting(RuleBasedStateMachine):
@@ -56,7 +56,7 @@ class Formatting(RuleBasedStateMachine):
         offset_ns=st.integers(0, 2**60),
     )
     def start(self, body: bytes, texts: list[str], status: int, offset_ns: int) -> None:
-        self.tape = TapeWriter()
+        self.tape = RecordWriter()
         headers = tuple(("accept", text) for text in texts)
         request = Request(method="POST", target="/v1", headers=headers, body=body)
         head = Response(
@@ -64,12 +64,12 @@ class Formatting(RuleBasedStateMachine):
         )
         self.records: list[object] = [clean_request(request), head]
         self.offset_ns = offset_ns
-        self.ending = EndReason.TORN
+        self.ending = EndReason.TRUNCATED
         self.data = MAGIC + self.tape.header(Header())
         self.data += self.tape.request(clean_request(request))
         self.data += self.tape.response(clean_response(head))
 
-    @precondition(lambda self: self.ending is EndReason.TORN)
+    @precondition(lambda self: self.ending is EndReason.TRUNCATED)
     @rule(raws=st.lists(st.binary(max_size=30), max_size=4), gap=st.integers(0, 2**40))
     def write(self, raws: list[bytes], gap: int) -> None:
         self.offset_ns += gap
@@ -77,7 +77,7 @@ class Formatting(RuleBasedStateMachine):
         self.data += self.tape.parts(self.offset_ns, [clean_bytes(raw) for raw in raws])
         self.records += parts
 
-    @precondition(lambda self: self.ending is EndReason.TORN)
+    @precondition(lambda self: self.ending is EndReason.TRUNCATED)
     @rule(reason=st.sampled_from(REASONS))
     def end(self, reason: EndReason) -> None:
         self.ending = reason
@@ -99,7 +99,9 @@ class Formatting(RuleBasedStateMachine):
         damaged = self.data[:start] + new + self.data[start + size :]
         records, ending = self.read(damaged)
         assert records == self.records[: len(records)]
-        is_clean = isinstance(ending, Ending) and ending.reason is not EndReason.TORN
+        is_clean = (
+            isinstance(ending, Ending) and ending.reason is not EndReason.TRUNCATED
+        )
         assert not is_clean or (records, ending.reason) == (self.records, self.ending)
 
     def read(self, data: bytes) -> tuple[list[object], Ending | CassetteError]:

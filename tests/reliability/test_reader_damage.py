@@ -34,9 +34,9 @@ def whole(tmp_path: Path, chunks: list[tuple[int, bytes]]) -> bytes:
 
 
 @pytest.fixture
-def torn(tmp_path: Path, chunks: list[tuple[int, bytes]]) -> bytes:
+def truncated(tmp_path: Path, chunks: list[tuple[int, bytes]]) -> bytes:
     """The same, but for the end."""
-    writer, _ = start_tape(tmp_path, chunks, name="torn")
+    writer, _ = start_tape(tmp_path, chunks, name="truncated")
     assert writer.path is not None
     writer.close()
     return writer.path.read_bytes()
@@ -59,7 +59,9 @@ class Comparison:
         self.endings.append(ending)
         self._trials.ran += 1
         is_prefix = records == self._expected[: len(records)]
-        is_whole = isinstance(ending, Ending) and ending.reason is not EndReason.TORN
+        is_whole = (
+            isinstance(ending, Ending) and ending.reason is not EndReason.TRUNCATED
+        )
         same = (records, ending) == (self._expected, self._ending)
         self._trials.wrong += not is_prefix or (is_whole and not same)
 
@@ -101,7 +103,7 @@ def bounds_of(data: bytes) -> list[int]:
 
 
 @pytest.mark.case(19)
-@pytest.mark.parametrize("sample", ["whole", "torn"])
+@pytest.mark.parametrize("sample", ["whole", "truncated"])
 def test_a_file_cut_anywhere_gives_its_beginning(
     sample: str,
     request: pytest.FixtureRequest,
@@ -121,11 +123,11 @@ def test_a_file_cut_anywhere_gives_its_beginning(
 
     assert trials.wrong == 0
     endings = [each for each in comparison.endings if isinstance(each, Ending)]
-    assert any(ending.reason is EndReason.TORN for ending in endings)
+    assert any(ending.reason is EndReason.TRUNCATED for ending in endings)
 
 
 @pytest.mark.case(20)
-@pytest.mark.parametrize("sample", ["whole", "torn"])
+@pytest.mark.parametrize("sample", ["whole", "truncated"])
 def test_a_flipped_bit_never_changes_an_event(
     sample: str,
     request: pytest.FixtureRequest,
@@ -144,7 +146,7 @@ def test_a_flipped_bit_never_changes_an_event(
 
 
 @pytest.mark.case(22)
-@pytest.mark.parametrize("sample", ["whole", "torn"])
+@pytest.mark.parametrize("sample", ["whole", "truncated"])
 def test_bytes_zeroed_removed_or_added_never_change_an_event(
     sample: str,
     request: pytest.FixtureRequest,
@@ -169,7 +171,7 @@ def test_bytes_zeroed_removed_or_added_never_change_an_event(
 
 
 @pytest.mark.case(23)
-@pytest.mark.parametrize("sample", ["whole", "torn"])
+@pytest.mark.parametrize("sample", ["whole", "truncated"])
 def test_frames_out_of_place_never_change_an_event(
     sample: str,
     request: pytest.FixtureRequest,
@@ -223,7 +225,7 @@ def test_the_frames_of_another_file_never_change_an_event(
 def test_a_file_that_is_being_recorded_is_never_damaged(
     tmp_path: Path, trials: Trials
 ) -> None:
-    """Whenever it is read, what is there is given, and it is torn."""
+    """Whenever it is read, what is there is given, and it is truncated."""
     writer, recording = start_tape(tmp_path, hello("one"))
     assert writer.path is not None
     path = writer.path
@@ -242,7 +244,7 @@ def test_a_file_that_is_being_recorded_is_never_damaged(
     while not is_over.is_set():
         cassette = read_cassette(path)
         trials.ran += 1
-        trials.wrong += cassette.ending.reason is not EndReason.TORN
+        trials.wrong += cassette.ending.reason is not EndReason.TRUNCATED
         trials.lost += len(cassette.parts) < most
         most = len(cassette.parts)
     recorder.join()

@@ -18,7 +18,7 @@ from proofs import Trials
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.reader import FrameReader
 from streamtape.core.format.records import Header
-from streamtape.core.format.writer import TapeWriter
+from streamtape.core.format.writer import RecordWriter
 from streamtape.core.model import Ending as RecordedEnding
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.redaction.headers import clean_request, clean_response
@@ -173,7 +173,7 @@ def long_bytes() -> bytes:
     """
     A cassette that no buffer of a connection holds, so that it is read as it is sent.
     """
-    tape = TapeWriter()
+    tape = RecordWriter()
     delta = {"type": "text_delta", "text": "x" * 8000}
     event = api_event({"type": "content_block_delta", "index": 0, "delta": delta})
     stop = api_event({"type": "message_stop"})

@@ -124,15 +124,15 @@ def test_a_damaged_file_is_recovered_up_to_the_damage(
 def test_a_disk_that_fails_leaves_no_half_of_a_file(
     sound: Path, tmp_path: Path, trials: Trials, code: int, has_links: bool
 ) -> None:
-    torn = tmp_path / "torn.tape"
-    torn.write_bytes(sound.read_bytes()[:-200])
+    truncated = tmp_path / "truncated.tape"
+    truncated.write_bytes(sound.read_bytes()[:-200])
     place = tmp_path / "new" / "recovered.tape"
     place.parent.mkdir()
     for failing in range(1, 100):
         trials.ran += 1
         disk = CountingDisk(failing, code, has_links=has_links)
         try:
-            recover_file(torn, place, disk=disk)
+            recover_file(truncated, place, disk=disk)
             said = None
         except CassetteError as error:
             said = str(error)
@@ -142,7 +142,7 @@ def test_a_disk_that_fails_leaves_no_half_of_a_file(
             assert left == []
             continue
         # Whatever failed behind the name took nothing away.
-        trials.wrong += read_cassette(place).ending.reason is EndReason.TORN
+        trials.wrong += read_cassette(place).ending.reason is EndReason.TRUNCATED
         for path in left:
             path.unlink()
         if not disk.has_failed:

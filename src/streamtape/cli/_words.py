@@ -31,14 +31,14 @@ ENDINGS: Final = {
     EndReason.CLIENT_GONE: "The client left before the end.",
     EndReason.SHUTDOWN: "The proxy was stopped before the end.",
     EndReason.DISK_ERROR: "The rest could not be written; the client got it all.",
-    EndReason.TORN: "The file has no end.",
+    EndReason.TRUNCATED: "The file has no end.",
 }
 """A sentence for each ending; its detail, where there is one, says more."""
 
-_STATE_WORDS: Final = {EndReason.TORN.value: "incomplete"}
+_STATE_WORDS: Final = {EndReason.TRUNCATED.value: "incomplete"}
 _STATE_STYLES: Final = {
     EndReason.COMPLETE.value: "",
-    EndReason.TORN.value: "yellow",
+    EndReason.TRUNCATED.value: "yellow",
     EndReason.CLIENT_GONE.value: "yellow",
     EndReason.SHUTDOWN.value: "yellow",
     FileState.RECORDING.value: "green",

@@ -85,7 +85,7 @@ class EndReason(StrEnum):
     """The proxy was stopped, or failed, before the end."""
     DISK_ERROR = "disk_error"
     """The rest could not be written; the client got it all the same."""
-    TORN = "torn"
+    TRUNCATED = "truncated"
     """The file has no ending at all: its writer was killed. Never written."""
 
     @property

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import Header
-from streamtape.core.format.writer import TapeWriter
+from streamtape.core.format.writer import RecordWriter
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.messages.events import StreamSummary
 from streamtape.core.model import Ending, EndReason, Response
@@ -50,7 +50,7 @@ class Recording:
         self._request = request
         match = None if match_key is None else (KEY_VERSION, bytes.fromhex(match_key))
         self._header = Header(recorded_at=recorded_at, match=match)
-        self._tape = TapeWriter()
+        self._tape = RecordWriter()
         self._summary = StreamSummary()
         self._splitter: EventSplitter | None = None
         self._redactor: BodyRedactor
@@ -132,17 +132,22 @@ class Recording:
 
     def _summarise(self) -> dict[str, Any]:
         if self._splitter is None:
-            return _summarise_json(self._last_part)
-        summary = self._summary
-        return _summary(
-            error_type=summary.error_type,
-            model=summary.model,
-            stop_reason=summary.stop_reason,
-            usage=summary.usage,
-        )
+            return summarise_json(self._last_part)
+        return summarise_stream(self._summary)
 
 
-def _summarise_json(body: bytes) -> dict[str, Any]:
+def summarise_stream(stream: StreamSummary) -> dict[str, Any]:
+    """Return what the END of a stream says for listings."""
+    return _summary(
+        error_type=stream.error_type,
+        model=stream.model,
+        stop_reason=stream.stop_reason,
+        usage=stream.usage,
+    )
+
+
+def summarise_json(body: bytes | bytearray) -> dict[str, Any]:
+    """Return what the END of any other body says; empty where that is no JSON."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):

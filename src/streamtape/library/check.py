@@ -20,7 +20,12 @@ from streamtape.core.matching.names import find_kinds_in_name
 from streamtape.core.messages.grammar import Grammar
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.redaction.scan import Leak, LeakScanner, RawScanner
-from streamtape.core.rewriting.frames import Piece, PieceReader, holds_key, unknown_in
+from streamtape.core.rewriting.frames import (
+    RecordFrames,
+    RecordFramesReader,
+    holds_secret,
+    unknown_in,
+)
 from streamtape.errors import (
     CassetteError,
     DamagedCassetteError,
@@ -30,7 +35,7 @@ from streamtape.library.disk import is_locked
 from streamtape.library.reader import (
     CassetteReader,
     open_regular,
-    read_pieces,
+    read_record_frames,
     translated_errors,
 )
 from streamtape.library.writer import PART_SUFFIX
@@ -68,7 +73,7 @@ def check_file(path: Path, *, is_given: bool = False) -> Iterator[Finding]:
 
 class _Stream:
     """
-    Follows what a cassette says, piece by piece, for what is odd about its events.
+    Follows what a cassette says, record by record, for what is odd about its events.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,9 +86,9 @@ class _Stream:
         self._odd: list[Finding] = []
         self._odd_count = 0
 
-    def feed(self, piece: Piece) -> None:
-        """Take the next piece."""
-        match piece.record:
+    def feed(self, framed: RecordFrames) -> None:
+        """Take the next record."""
+        match framed.record:
             case Part() as part:
                 self._part_count += 1
                 if self._is_stream:
@@ -92,7 +97,7 @@ class _Stream:
             case Response() as response:
                 self._is_stream = response.is_event_stream
             case End() as end:
-                if _is_last(self._path, piece.frames[-1]):
+                if _is_last(self._path, framed.frames[-1]):
                     self.ending = end.ending
 
     def findings(self, ending: Ending | None) -> Iterator[Finding]:
@@ -230,7 +235,7 @@ def about_error(path: Path, error: CassetteError, severity: Severity) -> Finding
 
 def about_ending(path: Path, ending: Ending) -> Finding:
     """Say why an answer is not complete."""
-    if ending.reason is EndReason.TORN:
+    if ending.reason is EndReason.TRUNCATED:
         return Finding(
             path=path,
             severity=Severity.WARNING,
@@ -279,7 +284,7 @@ _BLOCK_BYTES: Final = 1024 * 1024
 
 
 def find_leaks(
-    path: Path, *, watch: Callable[[Piece], object] | None = None
+    path: Path, *, watch: Callable[[RecordFrames], object] | None = None
 ) -> list[Leak]:
     """
     Return the secrets in a cassette, or in the prefix of one that is damaged.
@@ -288,7 +293,7 @@ def find_leaks(
     is found there. Reads the file once, in bounded memory.
 
     Args:
-        watch: Is given each sound piece, for whoever wants to look at more than
+        watch: Is given each sound record, for whoever wants to look at more than
             secrets and not read all of it again; None for nobody.
 
     Raises:
@@ -296,12 +301,12 @@ def find_leaks(
     """
     scanner, raw = LeakScanner(), RawScanner()
     unknown: list[Leak] = []
-    for piece in read_pieces(path, PieceReader(), tap=raw.feed):
-        _scan(scanner, piece)
-        if holds_key(unknown_in(piece)):
-            unknown.append(Leak("a secret", f"a frame of type {piece.kind}"))
+    for framed in read_record_frames(path, RecordFramesReader(), tap=raw.feed):
+        _scan(scanner, framed)
+        if holds_secret(unknown_in(framed)):
+            unknown.append(Leak("a secret", f"a frame of type {framed.kind}"))
         if watch is not None:
-            watch(piece)
+            watch(framed)
     leaks = scanner.leaks() + unknown
     said = {leak.kind for leak in leaks}
     leaks += [
@@ -331,8 +336,8 @@ def find_raw_kinds(path: Path) -> list[str]:
     return scanner.kinds
 
 
-def _scan(scanner: LeakScanner, piece: Piece) -> None:
-    match piece.record:
+def _scan(scanner: LeakScanner, framed: RecordFrames) -> None:
+    match framed.record:
         case Part() as part:
             scanner.part(part)
         case Request() as request:

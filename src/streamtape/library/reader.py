@@ -23,13 +23,13 @@ from streamtape.core.format.frames import (
     TRAILER_MAGIC,
 )
 from streamtape.core.format.reader import (
-    TapeReader,
+    RecordReader,
     check_trailer,
     find_end,
     find_header,
     find_request,
     holds_conflict,
-    is_torn,
+    is_truncated,
 )
 from streamtape.core.format.records import End, Header, Record
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
@@ -42,7 +42,7 @@ from streamtape.errors import (
 
 if TYPE_CHECKING:
     # Whoever only reads needs nothing of what writes anew.
-    from streamtape.core.rewriting.frames import Piece, PieceReader
+    from streamtape.core.rewriting.frames import RecordFrames, RecordFramesReader
 
 _BLOCK_BYTES: Final = 256 * 1024
 
@@ -51,8 +51,8 @@ class CassetteReader:
     """
     An open cassette whose parts are read as they are asked for.
 
-    A file that simply stops is *torn*: its parts are given, and the ending says
-    TORN. A file whose bytes go on behind a bad place is *damaged*: an error.
+    A file that simply stops is *truncated*: its parts are given, and the ending says
+    TRUNCATED. A file whose bytes go on behind a bad place is *damaged*: an error.
 
     Args:
         path: A ``.tape`` file, or the ``.part`` of a recording that has not ended.
@@ -72,7 +72,7 @@ class CassetteReader:
         self.recorded_at: str | None = None
         self._last_offset_ns = 0
         self._file = open_regular(path)
-        self._tape = TapeReader()
+        self._tape = RecordReader()
         self._records = self._read_records()
         try:
             self._first_part = self._read_head()
@@ -101,7 +101,7 @@ class CassetteReader:
 
     @property
     def end(self) -> End | None:
-        """The END record; None until all parts were read, and in a torn file."""
+        """The END record; None until all parts were read, and in a truncated file."""
         return self._tape.end
 
     @property
@@ -110,7 +110,7 @@ class CassetteReader:
         if self.end is not None:
             return self.end.ending
         return Ending(
-            reason=EndReason.TORN,
+            reason=EndReason.TRUNCATED,
             offset_ns=self._last_offset_ns,
             detail="the recorder was stopped before it could write the end",
         )
@@ -170,7 +170,7 @@ class CassetteReader:
 
     def _check_tail(self, more: bytes) -> None:
         """
-        Tell a torn tail, which is played, from damage, which is refused.
+        Tell a truncated tail, which is played, from damage, which is refused.
 
         Args:
             more: What follows what the frames were looked for in; nothing where all
@@ -182,7 +182,9 @@ class CassetteReader:
         if self.end is not None:
             check_trailer(tail, self._tape.end_offset, frames.offset)
             return
-        if not tail or (is_torn(tail) and not self._goes_on(tail, is_all=not more)):
+        if not tail or (
+            is_truncated(tail) and not self._goes_on(tail, is_all=not more)
+        ):
             return
         reason = frames.fault.reason if frames.fault else "its length is wrong"
         if holds_conflict(tail):
@@ -223,16 +225,20 @@ def read_cassette(path: Path | str) -> Cassette:
         )
 
 
-def read_pieces(
-    path: Path, reader: PieceReader, *, tap: Callable[[bytes], object] | None = None
-) -> Iterator[Piece]:
+def read_record_frames(
+    path: Path,
+    reader: RecordFramesReader,
+    *,
+    tap: Callable[[bytes], object] | None = None,
+) -> Iterator[RecordFrames]:
     """
-    Yield the pieces of a file, as far as they are sound, in bounded memory.
+    Yield the records of a file with their frames, as far as they are sound, in bounded
+    memory.
 
     Args:
         reader: Says afterwards where and why it stopped.
         tap: Is given all bytes of the file, block by block, also those behind the
-            place where the pieces stop; None for nobody.
+            place where the records stop; None for nobody.
 
     Raises:
         CassetteError: It can't be opened, is no cassette, or needs a later version.

@@ -12,13 +12,13 @@ from streamtape.core.format.frames import TRAILER
 from streamtape.core.format.records import End
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.redaction.scan import Leak
-from streamtape.core.rewriting.frames import LostEnd, PieceReader
+from streamtape.core.rewriting.frames import LostEnd, RecordFramesReader
 from streamtape.core.rewriting.rewriter import Rewriter
 from streamtape.errors import CassetteError, NotACassetteError
 from streamtape.library.atomic import NewFile
 from streamtape.library.check import find_leaks
 from streamtape.library.disk import Disk, is_locked
-from streamtape.library.reader import CassetteReader, read_pieces
+from streamtape.library.reader import CassetteReader, read_record_frames
 from streamtape.library.writer import PART_SUFFIX
 
 _MADE: Final = "its end was lost and made anew"
@@ -73,27 +73,27 @@ def recover_file(path: Path, place: Path, *, disk: Disk | None = None) -> Recove
 
 
 def _write(path: Path, new: NewFile) -> Recovered:
-    reader, rewriter = PieceReader(), Rewriter()
+    reader, rewriter = RecordFramesReader(), Rewriter()
     request: Request | None = None
     lost: LostEnd | None = None
     ending: Ending | None = None
     part_count = offset_ns = 0
     is_stream = False
-    for piece in read_pieces(path, reader):
-        new.write(rewriter.feed(piece))
-        match piece.record:
+    for framed in read_record_frames(path, reader):
+        new.write(rewriter.feed(framed))
+        match framed.record:
             case Request():
-                request = piece.record
+                request = framed.record
             case Response() if request is not None:
-                lost = LostEnd(request, piece.record)
-                is_stream = piece.record.is_event_stream
-                offset_ns = piece.record.offset_ns
+                lost = LostEnd(request, framed.record)
+                is_stream = framed.record.is_event_stream
+                offset_ns = framed.record.offset_ns
             case Part() if lost is not None:
-                lost.feed(piece.record)
+                lost.feed(framed.record)
                 part_count += 1
-                offset_ns = piece.record.offset_ns
+                offset_ns = framed.record.offset_ns
             case End():
-                ending = piece.record.ending
+                ending = framed.record.ending
     if lost is None:
         reason = "nothing to recover: it ends before its response begins"
         raise NotACassetteError(reason, path=path)
@@ -148,6 +148,6 @@ def _check_new(path: Path, new: Path, recovered: Recovered) -> None:
 
 
 def _parts(path: Path) -> Iterator[Part]:
-    for piece in read_pieces(path, PieceReader()):
-        if isinstance(piece.record, Part):
-            yield piece.record
+    for framed in read_record_frames(path, RecordFramesReader()):
+        if isinstance(framed.record, Part):
+            yield framed.record

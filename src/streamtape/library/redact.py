@@ -15,7 +15,7 @@ from streamtape.core.matching.names import cassette_stem
 from streamtape.core.redaction.headers import clean_request
 from streamtape.core.redaction.scan import Leak
 from streamtape.core.redaction.text import clean_json
-from streamtape.core.rewriting.frames import PieceReader
+from streamtape.core.rewriting.frames import RecordFramesReader
 from streamtape.core.rewriting.rewriter import Rewriter
 from streamtape.errors import CassetteError
 from streamtape.library.atomic import NewFile
@@ -25,7 +25,7 @@ from streamtape.library.filenames import TAPE_SUFFIX
 from streamtape.library.reader import (
     CassetteReader,
     open_regular,
-    read_pieces,
+    read_record_frames,
     read_request,
     translated_errors,
 )
@@ -33,7 +33,7 @@ from streamtape.library.signature import signature_of
 from streamtape.library.writer import PART_SUFFIX
 
 _TAIL_BYTES: Final = 16 * 1024 * 1024
-"""A torn tail is less than one frame, and zeros."""
+"""A truncated tail is less than one frame, and zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ def redact_file(
     Take out of a cassette what today's redaction would not have let in.
 
     Where there is nothing, the file is not touched. Else a new one takes its place
-    once it was read again: sound, with no key in it, and with the events it had, at
-    the times they had. A torn file stays torn. A name that holds a secret becomes the
-    one that a recorder of today would give.
+    once it was read again: sound, with no secret in it, and with the events it had,
+    at the times they had. A truncated file stays truncated. A name that holds a secret
+    becomes the one that a recorder of today would give.
 
     Args:
         is_dry: Only say what would be done.
@@ -105,9 +105,9 @@ def _other_name(path: Path) -> Path:
 
 def _rewrite(path: Path, new: NewFile | None) -> Redacted:
     rewriter = Rewriter()
-    reader = PieceReader()
-    for piece in read_pieces(path, reader):
-        packed = rewriter.feed(piece)
+    reader = RecordFramesReader()
+    for framed in read_record_frames(path, reader):
+        packed = rewriter.feed(framed)
         if new is not None:
             new.write(packed)
     packed = rewriter.finish()

@@ -5,14 +5,14 @@ import tracemalloc
 import pytest
 
 from streamtape.core.format.frames import MAGIC
-from streamtape.core.format.reader import TapeReader
+from streamtape.core.format.reader import RecordReader
 from streamtape.core.format.records import Kind, Record
 from streamtape.core.format.writer import FrameWriter
 from streamtape.errors import DamagedCassetteError
 
 
 def read(*blocks: bytes) -> list[Record]:
-    reader = TapeReader()
+    reader = RecordReader()
     return [record for block in blocks for record in reader.feed(block)]
 
 

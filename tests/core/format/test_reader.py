@@ -21,16 +21,16 @@ from crafting import (
 )
 from helpers import every_split
 from streamtape.core.format.frames import MAGIC, Flags
-from streamtape.core.format.reader import MAX_RECORD_BYTES, FrameReader, TapeReader
+from streamtape.core.format.reader import MAX_RECORD_BYTES, FrameReader, RecordReader
 from streamtape.core.format.records import End, Header, Kind, Record
-from streamtape.core.format.writer import FrameWriter, TapeWriter
+from streamtape.core.format.writer import FrameWriter, RecordWriter
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.redaction.headers import clean_request
 from streamtape.errors import DamagedCassetteError, UnsupportedVersionError
 
 
 def read(*blocks: bytes) -> list[Record]:
-    reader = TapeReader()
+    reader = RecordReader()
     return [record for block in blocks for record in reader.feed(block)]
 
 
@@ -57,7 +57,7 @@ def test_what_is_written_is_read_back_however_it_comes() -> None:
 
 def test_the_end_says_where_it_stands() -> None:
     data = write_full()
-    reader = TapeReader()
+    reader = RecordReader()
     assert reader.end_offset == 0
 
     list(reader.feed(data))
@@ -80,7 +80,7 @@ def test_nothing_is_read_behind_the_end() -> None:
 
 def test_a_record_of_17_mib_is_split_and_joined() -> None:
     body = b'{"a":"' + b"x" * (17 * 1024 * 1024) + b'"}'
-    tape = TapeWriter()
+    tape = RecordWriter()
     packed = tape.header(Header()) + tape.request(
         clean_request(Request(method="POST", target="/v1/messages", body=body))
     )
@@ -117,7 +117,7 @@ def test_another_type_within_a_split_record_is_damage(next_kind: int) -> None:
 def test_a_record_that_goes_on_for_ever_is_refused() -> None:
     """Before all of it is in memory, twice."""
     writer = FrameWriter()
-    reader = TapeReader()
+    reader = RecordReader()
     list(reader.feed(MAGIC))
     piece = b"x" * (16 * 1024 * 1024)
     for _ in range(MAX_RECORD_BYTES // len(piece)):
@@ -332,7 +332,7 @@ def test_a_sound_end_is_read() -> None:
         pytest.param({"body_bytes": 8}, id="bytes"),
         pytest.param({"sha256": bytes(32)}, id="digest"),
         pytest.param({"sha256": None}, id="no-digest"),
-        pytest.param({"reason": "torn"}, id="torn"),
+        pytest.param({"reason": "truncated"}, id="truncated"),
         pytest.param({"reason": "other"}, id="unknown-reason"),
         pytest.param({"reason": []}, id="reason-list"),
         pytest.param({"offset_ns": -1}, id="offset"),

@@ -8,7 +8,7 @@ from crafting import HEAD_FRAMES, HEADER, REQUEST, craft, write_full
 from streamtape.core.format.frames import MAGIC, Flags
 from streamtape.core.format.reader import find_end, find_header, find_request
 from streamtape.core.format.records import Header, Kind
-from streamtape.core.format.writer import TapeWriter
+from streamtape.core.format.writer import RecordWriter
 from streamtape.core.redaction.headers import clean_request
 
 MATCH = (1, bytes(range(32)))
@@ -29,7 +29,7 @@ def test_an_end_frame_is_all_that_is_found_as_one() -> None:
 
 def test_the_first_records_are_found_in_the_first_bytes() -> None:
     """As soon as they are whole, whatever follows."""
-    tape = TapeWriter()
+    tape = RecordWriter()
     header = MAGIC + tape.header(Header(match=MATCH))
     both = header + tape.request(clean_request(REQUEST))
 

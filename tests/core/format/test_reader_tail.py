@@ -12,7 +12,7 @@ from streamtape.core.format.reader import (
     check_trailer,
     find_later_frame,
     holds_conflict,
-    is_torn,
+    is_truncated,
 )
 from streamtape.core.format.writer import FrameWriter
 from streamtape.errors import DamagedCassetteError
@@ -76,8 +76,8 @@ def test_the_search_for_a_frame_gives_up(likely: bytes) -> None:
         pytest.param(HEAD.pack(9999, 1, 0, 0, 1) + PACKED, False, id="a-frame-within"),
     ],
 )
-def test_less_than_a_frame_is_torn(tail: bytes, expected: bool) -> None:
-    assert is_torn(tail) is expected
+def test_less_than_a_frame_is_truncated(tail: bytes, expected: bool) -> None:
+    assert is_truncated(tail) is expected
 
 
 def test_behind_the_end_there_is_its_trailer_or_its_beginning() -> None:

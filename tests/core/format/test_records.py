@@ -103,7 +103,9 @@ def test_a_value_becomes_what_it_stands_for(
             ValueError,
             id="header-with-a-line-break",
         ),
-        pytest.param(Kind.END, END | {"reason": "torn"}, ValueError, id="torn"),
+        pytest.param(
+            Kind.END, END | {"reason": "truncated"}, ValueError, id="truncated"
+        ),
         pytest.param(Kind.END, END | {"reason": "tired"}, ValueError, id="no-reason"),
     ],
 )

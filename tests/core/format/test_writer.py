@@ -14,9 +14,9 @@ from crafting import (
     write_full,
 )
 from streamtape.core.format.frames import MAGIC, TRAILER_MAGIC
-from streamtape.core.format.reader import FrameReader, TapeReader, find_end
+from streamtape.core.format.reader import FrameReader, RecordReader, find_end
 from streamtape.core.format.records import End, Header, Kind, Record
-from streamtape.core.format.writer import TapeWriter
+from streamtape.core.format.writer import RecordWriter
 from streamtape.core.model import Response
 from streamtape.core.redaction.headers import clean_request, clean_response
 from streamtape.core.redaction.text import clean_bytes
@@ -25,7 +25,7 @@ MATCH = (1, bytes(range(32)))
 
 
 def read(*blocks: bytes) -> list[Record]:
-    reader = TapeReader()
+    reader = RecordReader()
     return [record for block in blocks for record in reader.feed(block)]
 
 
@@ -57,7 +57,7 @@ def test_a_finished_file_says_where_its_end_is() -> None:
 
 def test_a_body_that_is_no_stream_is_written_as_such() -> None:
     """Its parts are chunks, and the frames say so."""
-    tape = TapeWriter()
+    tape = RecordWriter()
     head = Response(
         status=200,
         reason="OK",
@@ -71,14 +71,14 @@ def test_a_body_that_is_no_stream_is_written_as_such() -> None:
 
 
 def test_the_match_key_stands_in_the_header() -> None:
-    packed = MAGIC + TapeWriter().header(Header(match=MATCH))
+    packed = MAGIC + RecordWriter().header(Header(match=MATCH))
 
     assert read(packed) == [Header(match=MATCH)]
 
 
 def test_a_summary_that_is_too_long_for_a_reader_is_left_out() -> None:
     """An upstream may count anything."""
-    tape = TapeWriter()
+    tape = RecordWriter()
     usage = dict.fromkeys(map(str, range(40_000)), 0)
     data = b"".join(
         [
@@ -105,7 +105,7 @@ def test_a_summary_that_is_too_long_for_a_reader_is_left_out() -> None:
     ],
 )
 def test_only_what_a_redactor_made_is_packed(
-    pack: Callable[[TapeWriter], bytes],
+    pack: Callable[[RecordWriter], bytes],
 ) -> None:
     with pytest.raises(TypeError, match=r"expected Clean\w+, got"):
-        pack(TapeWriter())
+        pack(RecordWriter())

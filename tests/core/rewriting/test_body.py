@@ -10,7 +10,7 @@ from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
 from streamtape.core.model import Part, Response
 from streamtape.core.rewriting.body import Rewritten, rewritten_body
-from streamtape.core.rewriting.frames import Piece, PieceReader
+from streamtape.core.rewriting.frames import RecordFrames, RecordFramesReader
 
 JSON = "application/json"
 LINES = "application/x-jsonl"
@@ -18,8 +18,8 @@ LINES = "application/x-jsonl"
 
 def rewrite(
     media_type: str, *raws: bytes, between: bool = False
-) -> tuple[list[Piece], list[Rewritten]]:
-    """Return the pieces of a body and what comes back, with other frames in between."""
+) -> tuple[list[RecordFrames], list[Rewritten]]:
+    """Return the records of a body and what comes back, with others in between."""
     kind = Kind.EVENT if media_type == "text/event-stream" else Kind.BODY
     frames: list[tuple[int, Any]] = []
     for i, raw in enumerate(raws):
@@ -27,12 +27,12 @@ def rewrite(
         if between:
             frames.append((PRIVATE, b"x"))
     head = [request_frame(), response_frame(headers=[["content-type", media_type]])]
-    pieces = list(PieceReader().feed(forge([*head, *frames])))
-    response = pieces[2].record
+    records = list(RecordFramesReader().feed(forge([*head, *frames])))
+    response = records[2].record
     assert isinstance(response, Response)
     body = rewritten_body(response)
-    given_back = [each for piece in pieces[3:-1] for each in body.feed(piece)]
-    return pieces[3:-1], given_back + list(body.end())
+    given_back = [each for framed in records[3:-1] for each in body.feed(framed)]
+    return records[3:-1], given_back + list(body.end())
 
 
 def parts(rewritten: list[Rewritten]) -> list[tuple[int, bytes]]:
@@ -44,12 +44,12 @@ def parts(rewritten: list[Rewritten]) -> list[tuple[int, bytes]]:
     media_type=st.sampled_from([JSON, LINES, "text/event-stream"]),
     between=st.booleans(),
 )
-def test_a_body_without_a_key_comes_back_piece_by_piece(
+def test_a_body_without_a_key_comes_back_record_by_record(
     chunks: list[bytes], media_type: str, between: bool
 ) -> None:
-    pieces, rewritten = rewrite(media_type, *chunks, between=between)
+    records, rewritten = rewrite(media_type, *chunks, between=between)
 
-    assert [each.piece for each in rewritten] == pieces
+    assert [each.framed for each in rewritten] == records
     assert parts(rewritten) == list(enumerate(chunks))
 
 
@@ -59,15 +59,15 @@ def test_chunks_are_cut_anew_behind_a_key(media_type: str, cut: int) -> None:
     text = f'{{"one": "fine",\n"two": "{KEY}",\n"three": 3}}\n'.encode()
     at = text.index(KEY.encode()) + cut
 
-    pieces, rewritten = rewrite(
+    records, rewritten = rewrite(
         media_type, text[:5], text[5:9], text[9:at], text[at:], between=True
     )
 
     body = b"".join(raw for _, raw in parts(rewritten))
     assert body == text.replace(KEY.encode(), b"[redacted]")
-    assert [each.piece for each in rewritten[:3]] == pieces[:3]
-    others = [each.piece for each in rewritten if each.raw is None]
-    assert others == [piece for piece in pieces if piece.record is None]
+    assert [each.framed for each in rewritten[:3]] == records[:3]
+    others = [each.framed for each in rewritten if each.raw is None]
+    assert others == [framed for framed in records if framed.record is None]
     offsets = [offset for offset, _ in parts(rewritten)]
     assert offsets == sorted(offsets)
 
@@ -75,9 +75,9 @@ def test_chunks_are_cut_anew_behind_a_key(media_type: str, cut: int) -> None:
 def test_events_come_back_one_for_one() -> None:
     raws = [b"data: Bearer \n\n", f"data: {KEY}\n\n".encode(), f"data: {KEY}".encode()]
 
-    pieces, rewritten = rewrite("text/event-stream", *raws, between=True)
+    records, rewritten = rewrite("text/event-stream", *raws, between=True)
 
-    assert [each.piece for each in rewritten] == pieces
+    assert [each.framed for each in rewritten] == records
     assert parts(rewritten) == [
         (0, b"data: Bearer \n\n"),
         (1, b"data: [redacted]\n\n"),
@@ -91,7 +91,7 @@ def test_an_unfinished_event_in_the_middle_is_one_like_others() -> None:
     assert parts(rewritten) == [(0, b"data: 1"), (1, b"data: 2\n\n")]
 
 
-def test_the_parts_are_those_of_the_pieces() -> None:
-    pieces, _ = rewrite(JSON, b"{}")
+def test_the_parts_are_those_of_the_records() -> None:
+    records, _ = rewrite(JSON, b"{}")
 
-    assert pieces[0].record == Part(0, b"{}")
+    assert records[0].record == Part(0, b"{}")

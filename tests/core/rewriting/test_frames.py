@@ -10,25 +10,25 @@ from helpers import every_split
 from streamtape.core.format.frames import HEAD, MAGIC, MAX_PAYLOAD_BYTES
 from streamtape.core.format.records import End, Kind
 from streamtape.core.model import Part
-from streamtape.core.rewriting.frames import Piece, PieceReader
+from streamtape.core.rewriting.frames import RecordFrames, RecordFramesReader
 from streamtape.errors import NotACassetteError, UnsupportedVersionError
 
 GOLDEN = Path(__file__).parents[2] / "data/v1"
 
 
-def read(data: bytes) -> tuple[PieceReader, list[Piece]]:
-    reader = PieceReader()
+def read(data: bytes) -> tuple[RecordFramesReader, list[RecordFrames]]:
+    reader = RecordFramesReader()
     return reader, list(reader.feed(data))
 
 
-def test_the_frames_of_all_pieces_are_the_file() -> None:
+def test_the_frames_of_all_records_are_the_file() -> None:
     data = write_full()
 
     for blocks in every_split(data):
-        reader = PieceReader()
-        pieces = [piece for block in blocks for piece in reader.feed(block)]
+        reader = RecordFramesReader()
+        records = [framed for block in blocks for framed in reader.feed(block)]
 
-        frames = [frame for piece in pieces for frame in piece.frames]
+        frames = [frame for framed in records for frame in framed.frames]
         assert [frame.offset for frame in frames[:2]] == [
             len(MAGIC),
             len(MAGIC) + HEAD.size + len(frames[0].payload),
@@ -36,17 +36,17 @@ def test_the_frames_of_all_pieces_are_the_file() -> None:
         assert sum(HEAD.size + len(frame.payload) for frame in frames) == (
             reader.offset - len(MAGIC)
         )
-        assert isinstance(pieces[-1].record, End)
+        assert isinstance(records[-1].record, End)
         assert reader.has_end
         assert reader.fault is None
 
 
-def test_what_is_not_known_is_a_piece_without_a_record() -> None:
+def test_what_is_not_known_comes_without_a_record() -> None:
     frames = [request_frame(), (PRIVATE, b"x"), response_frame(), (Kind.NOTE, "hi")]
 
-    _, pieces = read(forge(frames, has_end=False))
+    _, records = read(forge(frames, has_end=False))
 
-    assert [(piece.kind, piece.record is None) for piece in pieces] == [
+    assert [(framed.kind, framed.record is None) for framed in records] == [
         (Kind.HEADER, False),
         (Kind.REQUEST, False),
         (PRIVATE, True),
@@ -55,12 +55,12 @@ def test_what_is_not_known_is_a_piece_without_a_record() -> None:
     ]
 
 
-def test_a_record_in_several_frames_is_one_piece() -> None:
+def test_a_record_in_several_frames_is_one_record() -> None:
     body = bytes(MAX_PAYLOAD_BYTES + 1)
 
-    reader, pieces = read(forge([request_frame(body=body), response_frame()]))
+    reader, records = read(forge([request_frame(body=body), response_frame()]))
 
-    assert [len(piece.frames) for piece in pieces] == [1, 2, 1, 1]
+    assert [len(framed.frames) for framed in records] == [1, 2, 1, 1]
     assert reader.has_end
 
 
@@ -68,9 +68,9 @@ def test_it_stops_at_a_record_that_is_not_what_it_should_be() -> None:
     sound = craft(*HEAD_FRAMES, (Kind.EVENT, [5, b"a"]))
     data = craft(*HEAD_FRAMES, (Kind.EVENT, [5, b"a"]), (Kind.EVENT, [4, b"b"]))
 
-    reader, pieces = read(data + sound)
+    reader, records = read(data + sound)
 
-    assert pieces[-1].record == Part(5, b"a")
+    assert records[-1].record == Part(5, b"a")
     assert reader.fault == "a EVENT frame does not hold what it should"
     assert reader.offset == len(sound)
     assert list(reader.feed(b"more")) == []
@@ -80,11 +80,11 @@ def test_it_stops_at_a_frame_that_does_not_verify() -> None:
     data = bytearray(write_full())
     data[-100] ^= 1
 
-    reader, pieces = read(bytes(data))
+    reader, records = read(bytes(data))
 
     assert reader.fault == "a checksum is wrong"
     assert not reader.has_end
-    assert len(pieces) == 6
+    assert len(records) == 6
 
 
 def test_an_end_that_disagrees_is_none() -> None:

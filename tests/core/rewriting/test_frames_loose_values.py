@@ -7,9 +7,9 @@ import pytest
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
 from streamtape.core.rewriting.frames import (
-    PieceReader,
+    RecordFramesReader,
     clean_value,
-    holds_key,
+    holds_secret,
     unknown_in,
 )
 
@@ -25,14 +25,14 @@ from streamtape.core.rewriting.frames import (
     ids=["text", "bytes", "list", "map"],
 )
 def test_a_key_is_found_and_replaced_wherever_it_is(value: Any, cleaned: Any) -> None:
-    assert holds_key(value)
+    assert holds_secret(value)
     assert clean_value(value) == cleaned
-    assert not holds_key(cleaned)
+    assert not holds_secret(cleaned)
 
 
 @pytest.mark.parametrize("value", ["a", b"\xff", 7, None, [True, {}], {"a": ["b"]}])
 def test_other_values_stay(value: Any) -> None:
-    assert not holds_key(value)
+    assert not holds_secret(value)
     assert clean_value(value) == value
 
 
@@ -48,7 +48,7 @@ def test_what_a_record_does_not_say_is_not_known() -> None:
     header = {"recorded_at": "2026", "match": [1, bytes(32)]}
     data = forge(frames, header=header, end={"later": 2})
 
-    unknown = [unknown_in(piece) for piece in PieceReader().feed(data)]
+    unknown = [unknown_in(piece) for piece in RecordFramesReader().feed(data)]
 
     assert unknown == [
         {"recorded_at": "2026"},

@@ -10,12 +10,12 @@ from crafting import write_full
 from forging import KEY, PRIVATE, Frames, forge, request_frame, response_frame
 from proofs import Trials
 from streamtape.core.format.frames import MAX_PAYLOAD_BYTES
-from streamtape.core.format.reader import TapeReader
+from streamtape.core.format.reader import RecordReader
 from streamtape.core.format.records import End, Header, Kind
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.redaction.secrets import remember_secret
-from streamtape.core.rewriting.frames import Piece, PieceReader
+from streamtape.core.rewriting.frames import RecordFrames, RecordFramesReader
 from streamtape.core.rewriting.rewriter import Rewriter
 
 ROOT = Path(__file__).parents[3]
@@ -27,8 +27,8 @@ GOLDEN = [
 STALE = [KEY_VERSION, bytes(32)]
 
 
-def read(data: bytes) -> list[Piece]:
-    reader = PieceReader()
+def read(data: bytes) -> list[RecordFrames]:
+    reader = RecordFramesReader()
     pieces = list(reader.feed(data))
     assert reader.fault is None
     return pieces
@@ -42,7 +42,7 @@ def rewrite(data: bytes) -> tuple[bytes, Rewriter]:
 
 def records(data: bytes) -> list[Any]:
     """All records of a sound file, as the reader for replays finds them."""
-    return list(TapeReader().feed(data))
+    return list(RecordReader().feed(data))
 
 
 def delta(text: str) -> bytes:
@@ -103,7 +103,7 @@ def test_a_rewrite_of_what_holds_no_key_is_the_same_file(trials: Trials) -> None
     assert trials.wrong == 0
 
 
-def test_a_torn_file_stays_one() -> None:
+def test_a_truncated_file_stays_one() -> None:
     frames = [request_frame(), response_frame(), *events(delta("a"), b"data: sk-ant-")]
     data = forge(frames, has_end=False)
 

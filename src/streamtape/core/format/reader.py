@@ -2,9 +2,9 @@
 Reading a cassette: its frames, the records in them, and what stands after the last.
 
 :class:`FrameReader` gives the frames that verify and says what ended them;
-:class:`TapeReader` makes records of them, in the order in which they must be. Single
+:class:`RecordReader` makes records of them, in the order in which they must be. Single
 records can be found where they stand, for indexes and listings, but only a
-:class:`TapeReader` tells whether a file is sound.
+:class:`RecordReader` tells whether a file is sound.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _FOLLOWERS: Final[dict[Kind | None, set[Kind]]] = {
 """The order of a file. A NOTE may stand anywhere before the END."""
 
 
-class TapeReader:
+class RecordReader:
     """Finds the records in the bytes of a file; feed it blocks as they are read."""
 
     def __init__(self) -> None:
@@ -359,7 +359,7 @@ def find_later_frame(tail: bytes) -> Frame | None:
     """
     Return a sound frame somewhere in a tail that does not verify, or None.
 
-    Tells damage in the middle of a file from a torn tail; what is found here is
+    Tells damage in the middle of a file from a truncated tail; what is found here is
     never played. The search gives up on a tail that was made to keep it busy.
     """
     searched = 0
@@ -375,7 +375,7 @@ def find_later_frame(tail: bytes) -> Frame | None:
     return None
 
 
-def is_torn(tail: bytes) -> bool:
+def is_truncated(tail: bytes) -> bool:
     """
     Whether a tail is less than one frame, and nothing or zeros behind it.
 
@@ -421,7 +421,7 @@ def find_request(start: bytes) -> Request | None:
     Read the REQUEST in the first bytes of a file, or return None where none is whole.
 
     It must follow the HEADER at once and be in one frame, as it is but in odd files.
-    For indexes, as it takes a third of a :class:`TapeReader`'s time.
+    For indexes, as it takes a third of a :class:`RecordReader`'s time.
     """
     header, end = _find_header(start)
     if header is None:

@@ -111,8 +111,8 @@ def _decode_header(fields: dict[str, Any]) -> Header:
 
 def _decode_end(value: dict[str, Any]) -> End:
     reason = EndReason(value["reason"])
-    if reason is EndReason.TORN:
-        message = "a file with an END isn't torn"
+    if reason is EndReason.TRUNCATED:
+        message = "a file with an END isn't truncated"
         raise ValueError(message)
     ending = Ending(
         reason=reason,

@@ -28,7 +28,7 @@ from streamtape.core.redaction.headers import CleanRequest, CleanResponse
 from streamtape.core.redaction.text import CleanBytes
 
 
-class TapeWriter:
+class RecordWriter:
     """
     Packs the records of one interaction in the order of the file.
 

@@ -1,5 +1,5 @@
 """
-The body of a cassette without its keys, each part beside the piece that it was.
+The body of a cassette without its keys, each part beside the frames that it was.
 
 A part may be held back until later ones show what it is; whatever stands between
 them waits with it, so that all keeps its order.
@@ -16,25 +16,25 @@ from streamtape.core.messages.grammar import is_whole_event
 from streamtape.core.model import Part, Response
 from streamtape.core.redaction.stream import Cleaned, body_redactor
 from streamtape.core.redaction.text import CleanBytes, clean_bytes
-from streamtape.core.rewriting.frames import Piece
+from streamtape.core.rewriting.frames import RecordFrames
 
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A part as it may be written, or a piece that is none."""
+    """A part as it may be written, or frames that are none."""
 
-    piece: Piece | None
+    framed: RecordFrames | None
     """What it was; None for a chunk that was cut anew."""
     offset_ns: int = 0
     raw: CleanBytes | None = None
-    """None for a piece that is no part."""
+    """None for what is no part."""
 
 
 class Body(Protocol):
-    """Takes all pieces behind the RESPONSE and gives them back in their order."""
+    """Takes all records after the RESPONSE and gives them back in their order."""
 
-    def feed(self, piece: Piece) -> Iterator[Rewritten]:
-        """Take the next piece; yields what is sure now."""
+    def feed(self, framed: RecordFrames) -> Iterator[Rewritten]:
+        """Take the next record; yields what is sure now."""
 
     def end(self) -> Iterator[Rewritten]:
         """Yield all that is still held."""
@@ -50,13 +50,13 @@ class _Events:
 
     def __init__(self, response: Response) -> None:
         self._redactor = body_redactor(response)
-        self._waiting: deque[Piece] = deque()
+        self._waiting: deque[RecordFrames] = deque()
         self._unfinished: Part | None = None
 
-    def feed(self, piece: Piece) -> Iterator[Rewritten]:
-        self._waiting.append(piece)
+    def feed(self, framed: RecordFrames) -> Iterator[Rewritten]:
+        self._waiting.append(framed)
         cleaned: Cleaned = []
-        if isinstance(part := piece.record, Part):
+        if isinstance(part := framed.record, Part):
             cleaned += self._feed_unfinished()
             if is_whole_event(part.raw):
                 cleaned += self._redactor.feed(part.offset_ns, [part.raw])
@@ -93,19 +93,19 @@ class _Chunks:
 
     def __init__(self, response: Response) -> None:
         self._redactor = body_redactor(response)
-        self._waiting: deque[Piece] = deque()
+        self._waiting: deque[RecordFrames] = deque()
         self._same_bytes = 0
         """How much of the first waiting chunk has come back as it was."""
         self._is_same = True
 
-    def feed(self, piece: Piece) -> Iterator[Rewritten]:
+    def feed(self, framed: RecordFrames) -> Iterator[Rewritten]:
         cleaned: Cleaned = []
-        if isinstance(part := piece.record, Part):
+        if isinstance(part := framed.record, Part):
             cleaned = self._redactor.feed(part.offset_ns, [part.raw])
         elif not self._is_same:
-            yield Rewritten(piece)
+            yield Rewritten(framed)
         if self._is_same:
-            self._waiting.append(piece)
+            self._waiting.append(framed)
         yield from self._take(cleaned)
 
     def end(self) -> Iterator[Rewritten]:
@@ -124,8 +124,8 @@ class _Chunks:
         at = 0
         while at < len(raw):
             yield from self._take_others()
-            piece = self._waiting[0]
-            part = piece.record
+            framed = self._waiting[0]
+            part = framed.record
             assert isinstance(part, Part)
             size = min(len(raw) - at, len(part.raw) - self._same_bytes)
             same = part.raw[self._same_bytes : self._same_bytes + size]
@@ -136,16 +136,16 @@ class _Chunks:
             if self._same_bytes == len(part.raw):
                 self._same_bytes = 0
                 self._waiting.popleft()
-                yield Rewritten(piece, part.offset_ns, clean_bytes(part.raw))
+                yield Rewritten(framed, part.offset_ns, clean_bytes(part.raw))
         else:
             return
         self._is_same = False
-        # The first piece tells where it was: it is not what it was any more.
+        # The first one tells where it was: it is not what it was any more.
         rest = clean_bytes(part.raw[: self._same_bytes] + raw[at:])
-        yield Rewritten(piece, offset_ns, rest)
-        for piece in self._waiting:
-            if not isinstance(piece.record, Part):
-                yield Rewritten(piece)
+        yield Rewritten(framed, offset_ns, rest)
+        for framed in self._waiting:
+            if not isinstance(framed.record, Part):
+                yield Rewritten(framed)
         self._waiting.clear()
 
     def _take_others(self) -> Iterator[Rewritten]:
@@ -155,7 +155,7 @@ class _Chunks:
             if not isinstance(part, Part):
                 yield Rewritten(self._waiting.popleft())
             elif not part.raw:
-                piece = self._waiting.popleft()
-                yield Rewritten(piece, part.offset_ns, clean_bytes(b""))
+                framed = self._waiting.popleft()
+                yield Rewritten(framed, part.offset_ns, clean_bytes(b""))
             else:
                 return

@@ -13,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamtape.core.format.frames import TRAILER, Flags, Frame
+from streamtape.core.format.frames import Flags, Frame
 from streamtape.core.format.packing import UNDECODABLE, unpack_value
-from streamtape.core.format.reader import TapeReader, find_end
+from streamtape.core.format.reader import RecordReader
 from streamtape.core.format.records import Kind, Record
 from streamtape.core.messages.events import StreamSummary
-from streamtape.core.model import EndReason, Part, Request, Response, media_type
-from streamtape.core.recording import Recording
-from streamtape.core.redaction.headers import clean_request
+from streamtape.core.model import Part, Request, Response, media_type
+from streamtape.core.recording import summarise_json, summarise_stream
 from streamtape.core.redaction.text import clean_json, clean_text
 from streamtape.errors import DamagedCassetteError
 
@@ -28,7 +27,7 @@ _KNOWN = frozenset(Kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class RecordFrames:
     """A record with its frames, or one frame that holds none."""
 
     frames: tuple[Frame, ...]
@@ -47,9 +46,9 @@ class Piece:
         return b"".join(frame.payload for frame in self.frames)
 
 
-class PieceReader:
+class RecordFramesReader:
     """
-    Finds the pieces in the bytes of a file, as far as they are sound.
+    Finds the records in the bytes of a file, as far as they are sound.
 
     It stops for good at the first that isn't, and behind the END. Feed it blocks as
     they are read.
@@ -59,15 +58,15 @@ class PieceReader:
         self.fault: str | None = None
         """Why nothing more is given, once something is not sound; else None."""
         self.offset = 0
-        """Position in the file behind the last piece; 0 while there is none."""
+        """Position in the file after the last of them; 0 while there is none."""
         self.has_end = False
-        """Whether the last piece was the END."""
-        self._tape = TapeReader()
+        """Whether the last of them was the END."""
+        self._tape = RecordReader()
         self._open: list[Frame] = []
 
-    def feed(self, block: bytes) -> Iterator[Piece]:
+    def feed(self, block: bytes) -> Iterator[RecordFrames]:
         """
-        Take the next bytes of the file and yield the pieces that are whole now.
+        Take the next bytes of the file and yield the records that are whole now.
 
         Raises:
             NotACassetteError: The file does not begin with the magic.
@@ -84,11 +83,11 @@ class PieceReader:
             self._open.append(frame)
             if frame.kind in _KNOWN and frame.flags & Flags.MORE:
                 continue
-            piece = Piece(frames=tuple(self._open), record=record)
+            framed = RecordFrames(frames=tuple(self._open), record=record)
             self._open.clear()
             self.offset = self._tape.frames.offset
             self.has_end = self._tape.end is not None
-            yield piece
+            yield framed
             if self.has_end:
                 return
         if self._tape.frames.fault is not None:
@@ -138,7 +137,7 @@ def clean_value(value: Any) -> Any:
             return value
 
 
-def holds_key(value: Any) -> bool:
+def holds_secret(value: Any) -> bool:
     """
     Whether a key stands in some text of a value.
 
@@ -152,23 +151,25 @@ def holds_key(value: Any) -> bool:
         case bytes():
             return clean_json(value) != value
         case dict():
-            return any(holds_key(name) or holds_key(value[name]) for name in value)
+            return any(
+                holds_secret(name) or holds_secret(value[name]) for name in value
+            )
         case list():
-            return any(map(holds_key, value))
+            return any(map(holds_secret, value))
         case _:
             return False
 
 
-def unknown_in(piece: Piece) -> Any:
-    """Return what a piece holds besides what its record says; all of it without one."""
-    payload = piece.payload
+def unknown_in(framed: RecordFrames) -> Any:
+    """Return what frames hold besides what its record says; all of it without one."""
+    payload = framed.payload
     try:
         value = unpack_value(payload)
     except UNDECODABLE:
         return payload
-    if isinstance(piece.record, Part):
+    if isinstance(framed.record, Part):
         return value[2:]
-    known = _FIELDS.get(piece.kind)
+    known = _FIELDS.get(framed.kind)
     if known is None:
         return value
     return {name: value[name] for name in value if name not in known}
@@ -184,23 +185,20 @@ class LostEnd:
     """Follows a response whose END is lost; feed it the parts in their order."""
 
     def __init__(self, request: Request, response: Response) -> None:
-        # It is recorded once more, for the sake of its last frame.
-        self._recording = Recording(clean_request(request), recorded_at=None)
-        self._size = len(self._recording.begin(response))
         self._stream = StreamSummary() if response.is_event_stream else None
         self._is_json = media_type(response.headers).endswith("json")
         self._has_no_body = request.method == "HEAD" or response.status in _BODILESS
-        self._json = bytearray()
-        self._offset_ns = response.offset_ns
+        self._body = bytearray()
+        """All of JSON, and of another body its last part."""
 
     def feed(self, part: Part) -> None:
         """Take the next part."""
-        self._offset_ns = part.offset_ns
-        self._size += len(self._recording.feed(part.raw, part.offset_ns))
         if self._stream is not None:
             self._stream.feed(part.raw)
-        elif self._is_json and len(self._json) <= _MOST_JSON_BYTES:
-            self._json += part.raw
+        elif not self._is_json:
+            self._body[:] = part.raw
+        elif len(self._body) <= _MOST_JSON_BYTES:
+            self._body += part.raw
 
     @property
     def is_over(self) -> bool:
@@ -210,16 +208,13 @@ class LostEnd:
         """
         if self._stream is not None:
             return self._stream.is_over
-        return self._has_no_body or (self._is_json and _is_whole(self._json))
+        return self._has_no_body or (self._is_json and _is_whole(self._body))
 
     def summarise(self) -> dict[str, Any]:
-        """
-        Return what a recorder would have written for listings. To be called once.
-        """
-        packed = self._recording.end(EndReason.COMPLETE, self._offset_ns)
-        position, _ = TRAILER.unpack(packed[-TRAILER.size :])
-        end = find_end(packed[position - self._size : -TRAILER.size])
-        return {} if end is None else end.summary
+        """Return what a recorder would have written for listings."""
+        if self._stream is not None:
+            return summarise_stream(self._stream)
+        return summarise_json(self._body)
 
 
 def _is_whole(body: bytearray) -> bool:

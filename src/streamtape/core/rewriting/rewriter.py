@@ -1,5 +1,5 @@
 """
-A cassette under today's redaction: its pieces in, the bytes of a new file out.
+A cassette under today's redaction: its records in, the bytes of a new file out.
 
 What holds no key comes back as it was, to the byte. Frames of types that are not
 known are kept, and so are notes, or left out if they hold a key.
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.records import End, Header, Kind
-from streamtape.core.format.writer import TapeWriter
+from streamtape.core.format.writer import RecordWriter
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import Ending, Headers, Part, Request, Response
 from streamtape.core.redaction.headers import (
@@ -24,7 +24,12 @@ from streamtape.core.redaction.headers import (
 from streamtape.core.redaction.scan import Leak, find_kinds
 from streamtape.core.redaction.text import clean_bytes, clean_text
 from streamtape.core.rewriting.body import Body, Rewritten, rewritten_body
-from streamtape.core.rewriting.frames import Piece, clean_value, holds_key, unknown_in
+from streamtape.core.rewriting.frames import (
+    RecordFrames,
+    clean_value,
+    holds_secret,
+    unknown_in,
+)
 
 _MOST_LEAKS: Final = 100
 
@@ -37,7 +42,7 @@ class Rewriter:
     """
     Writes one cassette anew without keys.
 
-    Feed it all pieces in their order, and call :meth:`finish` where the file stops
+    Feed it all records in their order, and call :meth:`finish` where the file stops
     without an END. Events keep their number, their order and their times; a body that
     is no event stream may be cut in other places behind a key.
     """
@@ -47,31 +52,31 @@ class Rewriter:
         """What was taken out, the first hundred."""
         self.leak_count = 0
         """How much was taken out; with 0 the new file is the old one."""
-        self._tape = TapeWriter()
-        self._head: list[Piece] = []
+        self._tape = RecordWriter()
+        self._head: list[RecordFrames] = []
         self._body: Body | None = None
         self._part_word = "chunk"
         self._part_count = 0
 
-    def feed(self, piece: Piece) -> bytes:
-        """Take the next piece; returns what is sure now."""
-        match piece.record:
+    def feed(self, framed: RecordFrames) -> bytes:
+        """Take the next record; returns what is sure now."""
+        match framed.record:
             case Header():
-                self._head.append(piece)
+                self._head.append(framed)
                 return b""
             case Request() as request:
-                return self._request(piece, request)
+                return self._request(framed, request)
             case Response() as response:
-                return self._response(piece, response)
+                return self._response(framed, response)
             case End() as end:
-                return self.finish() + self._end(piece, end)
+                return self.finish() + self._end(framed, end)
         if self._body is not None:
-            return self._pack(self._body.feed(piece))
+            return self._pack(self._body.feed(framed))
         if self._head:
             # It stands between the HEADER and the REQUEST.
-            self._head.append(piece)
+            self._head.append(framed)
             return b""
-        return self._keep(piece) or b""
+        return self._keep(framed) or b""
 
     def finish(self) -> bytes:
         """Return all that is still held."""
@@ -85,7 +90,7 @@ class Rewriter:
         clean = replace(ending, detail=clean_text(ending.detail))
         return self.finish() + self._tape.end(clean, clean_value(summary))
 
-    def _request(self, piece: Piece, request: Request) -> bytes:
+    def _request(self, framed: RecordFrames, request: Request) -> bytes:
         clean = clean_request(request)
         is_same = clean == request
         if not is_same:
@@ -96,17 +101,19 @@ class Rewriter:
                 self._tell(_NOT_KEPT, "the request's body", request.body)
         packed = [
             MAGIC,
-            *(self._head_piece(each, clean, is_same) for each in self._head),
+            *(self._pack_head(each, clean, is_same) for each in self._head),
         ]
         self._head.clear()
-        packed.append((is_same and self._keep(piece)) or self._tape.request(clean))
+        packed.append((is_same and self._keep(framed)) or self._tape.request(clean))
         return b"".join(packed)
 
-    def _head_piece(self, piece: Piece, request: CleanRequest, is_same: bool) -> bytes:
-        header = piece.record
+    def _pack_head(
+        self, framed: RecordFrames, request: CleanRequest, is_same: bool
+    ) -> bytes:
+        header = framed.record
         if not isinstance(header, Header):
-            return self._keep(piece) or b""
-        if is_same and (kept := self._keep(piece)):
+            return self._keep(framed) or b""
+        if is_same and (kept := self._keep(framed)):
             return kept
         if header.match is not None and not is_same:
             match = KEY_VERSION, bytes.fromhex(request_key(request))
@@ -115,13 +122,13 @@ class Rewriter:
             header = replace(header, recorded_at=clean_text(header.recorded_at))
         return self._tape.header(header)
 
-    def _response(self, piece: Piece, response: Response) -> bytes:
+    def _response(self, framed: RecordFrames, response: Response) -> bytes:
         if response.is_event_stream:
             self._part_word = "event"
         self._body = rewritten_body(response)
         clean = clean_response(response)
         if (clean.reason, clean.headers) == (response.reason, response.headers):
-            return self._keep(piece) or self._tape.response(clean)
+            return self._keep(framed) or self._tape.response(clean)
         self._tell_headers("response", response.headers, clean.headers)
         if clean.reason != response.reason:
             self._tell(_NOT_KEPT, "the response's status", response.reason)
@@ -131,19 +138,19 @@ class Rewriter:
         return b"".join(map(self._pack_one, rewritten))
 
     def _pack_one(self, rewritten: Rewritten) -> bytes:
-        piece, raw = rewritten.piece, rewritten.raw
+        framed, raw = rewritten.framed, rewritten.raw
         if raw is None:
-            return b"" if piece is None else self._keep(piece) or b""
+            return b"" if framed is None else self._keep(framed) or b""
         self._part_count += 1
-        if piece is not None and isinstance(part := piece.record, Part):
-            if raw == part.raw and (kept := self._keep(piece)):
+        if framed is not None and isinstance(part := framed.record, Part):
+            if raw == part.raw and (kept := self._keep(framed)):
                 return kept
             if raw != part.raw:
                 where = f"{self._part_word} {self._part_count}"
                 self._tell(_IN_PIECES, where, part.raw)
         return self._tape.parts(rewritten.offset_ns, [raw])
 
-    def _end(self, piece: Piece, end: End) -> bytes:
+    def _end(self, framed: RecordFrames, end: End) -> bytes:
         summary = clean_value(end.summary)
         detail = clean_text(end.ending.detail)
         if detail != end.ending.detail or summary != end.summary:
@@ -151,24 +158,24 @@ class Rewriter:
         # Its trailer says where a single frame begins.
         if (
             not self.leak_count
-            and len(piece.frames) == 1
-            and (kept := self._keep(piece))
+            and len(framed.frames) == 1
+            and (kept := self._keep(framed))
         ):
             return kept
         return self._tape.end(replace(end.ending, detail=detail), summary)
 
-    def _keep(self, piece: Piece) -> bytes | None:
+    def _keep(self, framed: RecordFrames) -> bytes | None:
         """
-        Return the frames of a piece as they are, or None if there is a key in what
-        is not known of it.
+        Return frames as they are, or None if there is a key in what
+        is not known of them.
         """
-        payloads = [clean_bytes(frame.payload) for frame in piece.frames]
-        if b"".join(payloads) != piece.payload or holds_key(unknown_in(piece)):
-            self._tell(_UNKNOWN, _place_of(piece), piece.payload)
+        payloads = [clean_bytes(frame.payload) for frame in framed.frames]
+        if b"".join(payloads) != framed.payload or holds_secret(unknown_in(framed)):
+            self._tell(_UNKNOWN, _place_of(framed), framed.payload)
             return None
-        *others, last = zip(piece.frames, payloads, strict=True)
+        *others, last = zip(framed.frames, payloads, strict=True)
         packed = [self._tape.keep(frame, payload, None) for frame, payload in others]
-        return b"".join([*packed, self._tape.keep(*last, piece.record)])
+        return b"".join([*packed, self._tape.keep(*last, framed.record)])
 
     def _tell_headers(self, whose: str, headers: Headers, clean: Headers) -> None:
         kept = set(clean)
@@ -185,6 +192,6 @@ class Rewriter:
                 self.leaks.append(Leak(kind, where))
 
 
-def _place_of(piece: Piece) -> str:
-    word = "a note" if piece.kind == Kind.NOTE else f"a frame of type {piece.kind}"
-    return word if piece.record is not None else f"{word}, which was left out"
+def _place_of(framed: RecordFrames) -> str:
+    word = "a note" if framed.kind == Kind.NOTE else f"a frame of type {framed.kind}"
+    return word if framed.record is not None else f"{word}, which was left out"
