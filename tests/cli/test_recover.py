@@ -52,7 +52,7 @@ def test_a_loss_has_a_status_of_its_own(tmp_path: Path) -> None:
     place = tmp_path / "hello-1a2b3c4d-recovered.tape"
     assert (result.exit_code, result.stdout) == (3, f"{place}\n")
     kept, left_out = result.stderr.splitlines()
-    assert kept == "3 events kept; what came behind them is lost."
+    assert kept == "3 events kept; what came after them is lost."
     start = len(data) - int(left_out.split()[2].replace(",", ""))
     assert left_out.endswith(f"bytes from byte {start} on: a checksum is wrong.")
     assert start < at

@@ -152,12 +152,12 @@ def test_json_is_one_array(tmp_path: Path) -> None:
     assert untouched == {
         "path": str(other),
         "place": str(other),
-        "fate": "untouched",
+        "outcome": "untouched",
         "secrets": [],
         "count": 0,
         "error": None,
     }
-    assert (redacted["path"], redacted["fate"]) == (str(path), "redacted")
+    assert (redacted["path"], redacted["outcome"]) == (str(path), "redacted")
     assert redacted["secrets"][0] == {
         "kind": "an Anthropic key",
         "where": "request header x-api-key",

@@ -113,7 +113,7 @@ def test_a_file_that_is_unlinked_while_it_is_read_is_read_on(
 def test_a_file_that_grows_while_it_is_read_is_truncated(
     tape: Callable[[bytes], Path],
 ) -> None:
-    """It is being recorded; what came behind what was read is not damage."""
+    """It is being recorded; what came after what was read is not damage."""
     for size in range(STARTS[2], len(WHOLE), 5):
         path = tape(WHOLE[:size])
         with CassetteReader(path) as reader:

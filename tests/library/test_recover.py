@@ -58,14 +58,14 @@ def test_a_recording_that_was_cut_short_says_what_is_lost(tmp_path: Path) -> Non
     ending = read_cassette(place).ending
     assert ending == recovered.ending
     assert ending.reason is EndReason.DISK_ERROR
-    assert ending.detail == "what came behind event 4 was lost"
+    assert ending.detail == "what came after event 4 was lost"
 
 
 def test_an_answer_without_any_event_is_recovered_too(tmp_path: Path) -> None:
     recovered = recover_file(orphan(tmp_path, 0), tmp_path / "new.tape")
 
     assert recovered.is_lossy
-    assert recovered.ending.detail == "what came behind its head was lost"
+    assert recovered.ending.detail == "what came after its head was lost"
     assert recovered.ending.offset_ns == 300 * MS
 
 

@@ -70,8 +70,8 @@ def _print(findings: Sequence[Finding], file_count: int) -> None:
         print_line(console, escape(f"{finding.path}: "), severity, said)
     counts = Counter(finding.severity for finding in findings)
     found = [count(counts[each], each) for each in Severity if counts[each]]
-    told = ", ".join(found) or "nothing found"
-    print_line(console, f"{count(file_count, 'file')} checked: {told}")
+    counted = ", ".join(found) or "nothing found"
+    print_line(console, f"{count(file_count, 'file')} checked: {counted}")
 
 
 def _plain(finding: Finding) -> dict[str, str]:

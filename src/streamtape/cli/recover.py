@@ -61,7 +61,7 @@ def recover(file: Path, output: Path | None) -> None:
     with tidying():
         recovered = recover_file(file, place)
     click.echo(escape(str(place)))
-    for line in _tell(recovered):
+    for line in _outcome(recovered):
         note(line)
     if file.suffix == PART_SUFFIX:
         note(f"{file} is as it was; remove it when you need it no more.")
@@ -77,13 +77,13 @@ def _place_for(file: Path) -> Path:
     return file.with_name(f"{file.stem}-recovered{TAPE_SUFFIX}")
 
 
-def _tell(recovered: Recovered) -> list[str]:
+def _outcome(recovered: Recovered) -> list[str]:
     """Say in full sentences what was kept, what was lost and what was changed."""
     noun = "event" if recovered.is_stream else "chunk"
     kept = f"{count(recovered.part_count, noun)} kept"
     if recovered.is_lossy:
         last = "them" if recovered.part_count else "the head of the answer"
-        lines = [f"{kept}; what came behind {last} is lost."]
+        lines = [f"{kept}; what came after {last} is lost."]
     elif recovered.had_end:
         lines = [f"{kept}; it had its end, so this is a copy."]
     else:

@@ -30,7 +30,7 @@ _MOST_SHOWN: Final = 20
 """Of one file, in the lines for people."""
 
 
-class Fate(StrEnum):
+class Outcome(StrEnum):
     """What became of a file."""
 
     REDACTED = "redacted"
@@ -40,13 +40,17 @@ class Fate(StrEnum):
     FAILED = "failed"
 
 
-_STYLES: Final = {Fate.FAILED: "red", Fate.REDACTED: "green", Fate.WOULD_BE: "yellow"}
+_STYLES: Final = {
+    Outcome.FAILED: "red",
+    Outcome.REDACTED: "green",
+    Outcome.WOULD_BE: "yellow",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Done:
     path: Path
-    fate: Fate
+    outcome: Outcome
     redacted: Redacted | None = None
     error: str = ""
 
@@ -97,10 +101,10 @@ def redact(
         print_json([_plain(each) for each in done])
     else:
         _print(done)
-    fates = {each.fate for each in done}
-    if fates & {Fate.REDACTED, Fate.WOULD_BE}:
+    outcomes = {each.outcome for each in done}
+    if outcomes & {Outcome.REDACTED, Outcome.WOULD_BE}:
         note("Git's history still has the old bytes: if it was a key, rotate it.")
-    if fates & {Fate.FAILED, Fate.WOULD_BE}:
+    if outcomes & {Outcome.FAILED, Outcome.WOULD_BE}:
         sys.exit(1)
 
 
@@ -125,43 +129,45 @@ def _remember(source: str) -> None:
 
 def _redact(file: Path, *, is_dry: bool) -> _Done:
     if is_locked(file):
-        return _Done(path=file, fate=Fate.RUNNING)
+        return _Done(path=file, outcome=Outcome.RUNNING)
     try:
         redacted = redact_file(file, is_dry=is_dry)
     except DamagedCassetteError as error:
         command = command_for("recover", file)
         todo = f"restore it; else {command} keeps what is sound before it"
         said = f"{error.reason}; {todo}"
-        return _Done(path=file, fate=Fate.FAILED, error=said)
+        return _Done(path=file, outcome=Outcome.FAILED, error=said)
     except CassetteError as error:
-        return _Done(path=file, fate=Fate.FAILED, error=error.reason)
-    fate = Fate.UNTOUCHED
+        return _Done(path=file, outcome=Outcome.FAILED, error=error.reason)
+    outcome = Outcome.UNTOUCHED
     if redacted.count:
-        fate = Fate.WOULD_BE if is_dry else Fate.REDACTED
-    return _Done(path=file, fate=fate, redacted=redacted)
+        outcome = Outcome.WOULD_BE if is_dry else Outcome.REDACTED
+    return _Done(path=file, outcome=outcome, redacted=redacted)
 
 
 def _print(done: Sequence[_Done]) -> None:
     console = make_console()
     for each in done:
-        if each.fate is Fate.UNTOUCHED:
+        if each.outcome is Outcome.UNTOUCHED:
             continue
         said = f": {each.error}; it was left as it is" if each.error else ""
-        if each.fate is Fate.RUNNING:
+        if each.outcome is Outcome.RUNNING:
             said = "; it was left as it is"
-        style = _STYLES.get(each.fate, "dim")
-        print_line(console, escape(f"{each.path}: "), (each.fate, style), escape(said))
+        style = _STYLES.get(each.outcome, "dim")
+        print_line(
+            console, escape(f"{each.path}: "), (each.outcome, style), escape(said)
+        )
         if each.redacted is not None:
             shown = each.redacted.leaks[:_MOST_SHOWN]
             for leak in shown:
                 print_line(console, escape(f"- {leak}"), indent="  ")
             if each.redacted.place != each.path:
-                told = f"- its name is now {each.redacted.place.name}"
-                print_line(console, escape(told), indent="  ")
+                moved = f"- its name is now {each.redacted.place.name}"
+                print_line(console, escape(moved), indent="  ")
             if more := each.redacted.count - len(shown):
                 print_line(console, f"- and {more:,} more", indent="  ")
-    counts = Counter(each.fate for each in done)
-    found = [f"{counts[fate]:,} {fate}" for fate in Fate if counts[fate]]
+    counts = Counter(each.outcome for each in done)
+    found = [f"{counts[outcome]:,} {outcome}" for outcome in Outcome if counts[outcome]]
     print_line(console, f"{count(len(done), 'file')}: {', '.join(found) or 'none'}")
 
 
@@ -170,7 +176,7 @@ def _plain(done: _Done) -> dict[str, Any]:
     return {
         "path": str(done.path),
         "place": str(redacted.place),
-        "fate": done.fate.replace(" ", "_"),
+        "outcome": done.outcome.replace(" ", "_"),
         "secrets": [
             {"kind": leak.kind, "where": leak.where} for leak in redacted.leaks
         ],

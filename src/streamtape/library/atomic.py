@@ -83,13 +83,13 @@ def rename_to_free(disk: Disk, part: Path, path: Path) -> None:
         raise
     except OSError:
         # Some file systems have no hard links. An exclusive create holds the name,
-        # and whoever is killed behind it leaves an empty file, which nobody plays.
+        # and whoever is killed after it leaves an empty file, which nobody plays.
         disk.hold(path)
         try:
             disk.rename(part, path)
         except BaseException as error:
             with contextlib.suppress(OSError):
-                # A signal may come behind the call, and then it is no empty file.
+                # A signal may come after the call, and then it is no empty file.
                 if isinstance(error, OSError) or part.exists():
                     disk.remove(path)
             raise
@@ -204,7 +204,7 @@ class NewFile:
             with _as_ours(self.place):
                 self._descriptor = self._disk.create(self.path)
         except BaseException:
-            # A signal may come behind the call that made it.
+            # A signal may come after the call that made it.
             self._remove()
             raise
         return self

@@ -119,7 +119,7 @@ class _Stream:
 
 
 def _is_last(path: Path, end: Frame) -> bool:
-    """Whether nothing but its trailer stands behind an END frame."""
+    """Whether nothing but its trailer stands after an END frame."""
     trailer = TRAILER.pack(end.offset, TRAILER_MAGIC)
     with open_regular(path) as file, translated_errors(path):
         file.seek(end.offset + HEAD.size + len(end.payload))
@@ -220,7 +220,7 @@ def about_part(path: Path, *, is_running: bool, is_given: bool) -> Finding:
 
 
 def about_error(path: Path, error: CassetteError, severity: Severity) -> Finding:
-    """Make a finding of what a reader says; behind a semicolon it says what to do."""
+    """Make a finding of what a reader says; after a semicolon it says what to do."""
     what, _, todo = error.reason.partition("; ")
     where = ""
     if isinstance(error, DamagedCassetteError):
@@ -324,7 +324,7 @@ def find_name_leaks(path: Path) -> list[Leak]:
 
 def find_raw_kinds(path: Path) -> list[str]:
     """
-    Name the kinds of key in the bytes of a file, whatever they mean.
+    Name the kinds of secret in the bytes of a file, whatever they mean.
 
     Raises:
         OSError: It can't be read.

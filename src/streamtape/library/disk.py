@@ -57,7 +57,7 @@ class Disk:
             data = data[written:]
 
     def truncate(self, descriptor: int, size: int) -> None:
-        """Cut a file off behind so many bytes."""
+        """Cut a file off after so many bytes."""
         os.ftruncate(descriptor, size)
 
     def sync(self, descriptor: int) -> None:

@@ -52,7 +52,7 @@ class CassetteReader:
     An open cassette whose parts are read as they are asked for.
 
     A file that simply stops is *truncated*: its parts are given, and the ending says
-    TRUNCATED. A file whose bytes go on behind a bad place is *damaged*: an error.
+    TRUNCATED. A file whose bytes go on after a bad place is *damaged*: an error.
 
     Args:
         path: A ``.tape`` file, or the ``.part`` of a recording that has not ended.
@@ -96,7 +96,7 @@ class CassetteReader:
                 self._last_offset_ns = record.offset_ns
                 yield record
         if self._file.closed:
-            message = "the rest of a cassette was asked for behind its close()"
+            message = "the rest of a cassette was asked for after its close()"
             raise ValueError(message)
 
     @property
@@ -237,7 +237,7 @@ def read_record_frames(
 
     Args:
         reader: Says afterwards where and why it stopped.
-        tap: Is given all bytes of the file, block by block, also those behind the
+        tap: Is given all bytes of the file, block by block, also those after the
             place where the records stop; None for nobody.
 
     Raises:
@@ -296,7 +296,7 @@ def read_header(path: Path) -> Header | None:
     """
     Return the HEADER without reading the request, or None if there is no short one.
 
-    A shortcut for indexes: it verifies the HEADER, but nothing behind it.
+    A shortcut for indexes: it verifies the HEADER, but nothing after it.
 
     Raises:
         CassetteError: The file can't be read.
@@ -307,7 +307,7 @@ def read_header(path: Path) -> Header | None:
 
 def read_request(path: Path) -> Request:
     """
-    Return the request without reading what is behind it, where that can be done.
+    Return the request without reading what is after it, where that can be done.
 
     Raises:
         CassetteError: It can't be read that far.

@@ -37,7 +37,7 @@ class Recovered:
     sound_bytes: int
     """How much of the file was sound, from its start."""
     rest_bytes: int
-    """How much stands behind that and was left out, a whole trailer apart."""
+    """How much stands after that and was left out, a whole trailer apart."""
     fault: str | None
     """Why what stands there is not sound; None where a recorder just stopped."""
     is_lossy: bool
@@ -105,7 +105,7 @@ def _write(path: Path, new: NewFile) -> Recovered:
         detail = _MADE
         if is_lossy:
             last = f"{'event' if is_stream else 'chunk'} {part_count}"
-            detail = f"what came behind {last if part_count else 'its head'} was lost"
+            detail = f"what came after {last if part_count else 'its head'} was lost"
         ending = Ending(
             reason=EndReason.DISK_ERROR if is_lossy else EndReason.COMPLETE,
             offset_ns=offset_ns,
@@ -133,7 +133,7 @@ def _check_new(path: Path, new: Path, recovered: Recovered) -> None:
         for old, part in zip_longest(_parts(path), after.parts()):
             is_same = old == part
             if recovered.leaks:
-                # Without its keys, and a body that is no stream may be cut anew.
+                # Without its secrets, and a body that is no stream may be cut anew.
                 is_same = not recovered.is_stream or (
                     old is not None
                     and part is not None

@@ -114,15 +114,15 @@ def _rewrite(path: Path, new: NewFile | None) -> Redacted:
     if new is not None:
         new.write(packed)
     leaks, count = rewriter.leaks, rewriter.leak_count
-    if not reader.has_end and _is_unclean_behind(path, reader.offset):
+    if not reader.has_end and _is_unclean_after(path, reader.offset):
         leaks = [*leaks, Leak("a secret", "what was cut off, which was left out")]
         count += 1
     named = find_name_leaks(path)
     return Redacted([*leaks, *named], count + len(named), path)
 
 
-def _is_unclean_behind(path: Path, offset: int) -> bool:
-    """Whether a key is in what a killed recorder left of its last frame."""
+def _is_unclean_after(path: Path, offset: int) -> bool:
+    """Whether a secret is in what a killed recorder left of its last frame."""
     with open_regular(path) as file, translated_errors(path):
         file.seek(offset)
         tail = file.read(_TAIL_BYTES)

@@ -31,7 +31,7 @@ MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 """A longer payload is split, so that a length that lies allocates no more than this."""
 
 SEQUENCE_NUMBERS: Final = 0x10000
-"""So many there are; behind the last one, frames are numbered from 0 again."""
+"""So many there are; after the last one, frames are numbered from 0 again."""
 
 
 class Flags(IntFlag):
@@ -74,7 +74,7 @@ def checksum(data: bytes | bytearray, payload: bytes, start: int = 0) -> int:
 
     Args:
         data: Holds the frame's head, at `start`.
-        payload: What stands behind that head.
+        payload: What stands after that head.
     """
     head = data[start : start + CHECKED_HEAD.size]
     return crc32(payload, crc32(head))

@@ -91,10 +91,10 @@ _SIZED: Final = {
     **{0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1)},  # Extensions.
     **{0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0)},  # Texts.
 }
-"""How wide the length behind the first byte is, and what it leaves out."""
+"""How wide the length after the first byte is, and what it leaves out."""
 
 _COUNTED: Final = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
-"""How wide the count behind the first byte is, and how many values each stands for."""
+"""How wide the count after the first byte is, and how many values each stands for."""
 
 
 def check_values(packed: bytes | bytearray, *, most: int = MAX_VALUES) -> None:

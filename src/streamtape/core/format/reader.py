@@ -152,9 +152,9 @@ class RecordReader:
             self._part_count += 1
             self._body_bytes += len(record.raw)
         elif isinstance(record, End):
-            told = (record.part_count, record.body_bytes, value["sha256"])
+            stated = (record.part_count, record.body_bytes, value["sha256"])
             counted = (self._part_count, self._body_bytes, self.frames.digest_before())
-            if counted != told:
+            if counted != stated:
                 message = "the END frame disagrees with the frames before it"
                 raise ValueError(message)
         return record
@@ -208,12 +208,12 @@ class FrameReader:
 
     @property
     def offset(self) -> int:
-        """Position in the file behind the last frame that verified."""
+        """Position in the file after the last frame that verified."""
         return self._offset
 
     @property
     def pending(self) -> bytes:
-        """The bytes behind the last frame that verified."""
+        """The bytes after the last frame that verified."""
         return bytes(self._pending)
 
     def check_ended_in_magic(self) -> None:
@@ -377,7 +377,7 @@ def find_later_frame(tail: bytes) -> Frame | None:
 
 def is_truncated(tail: bytes) -> bool:
     """
-    Whether a tail is less than one frame, and nothing or zeros behind it.
+    Whether a tail is less than one frame, and nothing or zeros after it.
 
     Zeros stand where a file had grown but its last bytes were lost with the power.
     """
@@ -411,7 +411,7 @@ def find_header(start: bytes) -> Header | None:
     """
     Read the HEADER in the first bytes of a file, or return None where none is whole.
 
-    For indexes: what stands behind it in the file is not looked at.
+    For indexes: what stands after it in the file is not looked at.
     """
     return _find_header(start)[0]
 

@@ -95,7 +95,7 @@ class RecordWriter:
         Pack a frame of another file as it is, whether or not it is known.
 
         Args:
-            payload: Of the frame, made sure to hold no key.
+            payload: Of the frame, made sure to hold no secret.
             record: What is whole with this frame. The END is packed with its trailer.
         """
         _check_clean(payload, CleanBytes)

@@ -1,3 +1,1 @@
-"""
-Cassettes made of older ones: without their keys, or of what a damaged one still holds.
-"""
+"""Cassettes made of older ones: without secrets, or of what a damaged one holds."""

@@ -1,5 +1,5 @@
 """
-The body of a cassette without its keys, each part beside the frames that it was.
+The body of a cassette without its secrets, each part beside the frames that it was.
 
 A part may be held back until later ones show what it is; whatever stands between
 them waits with it, so that all keeps its order.
@@ -41,7 +41,7 @@ class Body(Protocol):
 
 
 def rewritten_body(response: Response) -> Body:
-    """Return what takes the keys out of the parts of such a response."""
+    """Return what takes the secrets out of the parts of such a response."""
     return _Events(response) if response.is_event_stream else _Chunks(response)
 
 
@@ -89,7 +89,7 @@ class _Events:
 
 
 class _Chunks:
-    """Chunks come back as they were up to the first key, and behind it cut anew."""
+    """Chunks come back as they were up to the first secret, and after it cut anew."""
 
     def __init__(self, response: Response) -> None:
         self._redactor = body_redactor(response)
@@ -149,7 +149,7 @@ class _Chunks:
         self._waiting.clear()
 
     def _take_others(self) -> Iterator[Rewritten]:
-        """Yield what is no part, or an empty one, and is not behind anything else."""
+        """Yield what is no part, or an empty one, and is not after anything else."""
         while self._waiting:
             part = self._waiting[0].record
             if not isinstance(part, Part):

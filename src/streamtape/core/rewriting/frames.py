@@ -50,7 +50,7 @@ class RecordFramesReader:
     """
     Finds the records in the bytes of a file, as far as they are sound.
 
-    It stops for good at the first that isn't, and behind the END. Feed it blocks as
+    It stops for good at the first that isn't, and after the END. Feed it blocks as
     they are read.
     """
 
@@ -123,7 +123,7 @@ What is looked at as what it is. The time in a HEADER isn't: it is a text of any
 
 
 def clean_value(value: Any) -> Any:
-    """Replace every key in the texts of a value, its maps' names included."""
+    """Replace every secret in the texts of a value, its maps' names included."""
     match value:
         case str():
             return clean_text(value)
@@ -139,7 +139,7 @@ def clean_value(value: Any) -> Any:
 
 def holds_secret(value: Any) -> bool:
     """
-    Whether a key stands in some text of a value.
+    Whether a secret stands in some text of a value.
 
     In its packed bytes one may hide: the length before a text can look like a letter
     of a word that goes on.

@@ -1,8 +1,8 @@
 """
 A cassette under today's redaction: its records in, the bytes of a new file out.
 
-What holds no key comes back as it was, to the byte. Frames of types that are not
-known are kept, and so are notes, or left out if they hold a key.
+What holds no secret comes back as it was, to the byte. Frames of types that are not
+known are kept, and so are notes, or left out if they hold a secret.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _UNKNOWN: Final = "a secret"
 
 class Rewriter:
     """
-    Writes one cassette anew without keys.
+    Writes one cassette anew without secrets.
 
     Feed it all records in their order, and call :meth:`finish` where the file stops
     without an END. Events keep their number, their order and their times; a body that
-    is no event stream may be cut in other places behind a key.
+    is no event stream may be cut in other places after a secret.
     """
 
     def __init__(self) -> None:
@@ -94,11 +94,11 @@ class Rewriter:
         clean = clean_request(request)
         is_same = clean == request
         if not is_same:
-            self._tell_headers("request", request.headers, clean.headers)
+            self._note_headers("request", request.headers, clean.headers)
             if clean.target != request.target:
-                self._tell(_NOT_KEPT, "the request's target", request.target)
+                self._note(_NOT_KEPT, "the request's target", request.target)
             if clean.body != request.body:
-                self._tell(_NOT_KEPT, "the request's body", request.body)
+                self._note(_NOT_KEPT, "the request's body", request.body)
         packed = [
             MAGIC,
             *(self._pack_head(each, clean, is_same) for each in self._head),
@@ -129,9 +129,9 @@ class Rewriter:
         clean = clean_response(response)
         if (clean.reason, clean.headers) == (response.reason, response.headers):
             return self._keep(framed) or self._tape.response(clean)
-        self._tell_headers("response", response.headers, clean.headers)
+        self._note_headers("response", response.headers, clean.headers)
         if clean.reason != response.reason:
-            self._tell(_NOT_KEPT, "the response's status", response.reason)
+            self._note(_NOT_KEPT, "the response's status", response.reason)
         return self._tape.response(clean)
 
     def _pack(self, rewritten: Iterable[Rewritten]) -> bytes:
@@ -147,14 +147,14 @@ class Rewriter:
                 return kept
             if raw != part.raw:
                 where = f"{self._part_word} {self._part_count}"
-                self._tell(_IN_PIECES, where, part.raw)
+                self._note(_IN_PIECES, where, part.raw)
         return self._tape.parts(rewritten.offset_ns, [raw])
 
     def _end(self, framed: RecordFrames, end: End) -> bytes:
         summary = clean_value(end.summary)
         detail = clean_text(end.ending.detail)
         if detail != end.ending.detail or summary != end.summary:
-            self._tell(_NOT_KEPT, "the ending", f"{end.ending.detail} {end.summary}")
+            self._note(_NOT_KEPT, "the ending", f"{end.ending.detail} {end.summary}")
         # Its trailer says where a single frame begins.
         if (
             not self.leak_count
@@ -166,24 +166,24 @@ class Rewriter:
 
     def _keep(self, framed: RecordFrames) -> bytes | None:
         """
-        Return frames as they are, or None if there is a key in what
+        Return frames as they are, or None if there is a secret in what
         is not known of them.
         """
         payloads = [clean_bytes(frame.payload) for frame in framed.frames]
         if b"".join(payloads) != framed.payload or holds_secret(unknown_in(framed)):
-            self._tell(_UNKNOWN, _place_of(framed), framed.payload)
+            self._note(_UNKNOWN, _place_of(framed), framed.payload)
             return None
         *others, last = zip(framed.frames, payloads, strict=True)
         packed = [self._tape.keep(frame, payload, None) for frame, payload in others]
         return b"".join([*packed, self._tape.keep(*last, framed.record)])
 
-    def _tell_headers(self, whose: str, headers: Headers, clean: Headers) -> None:
+    def _note_headers(self, whose: str, headers: Headers, clean: Headers) -> None:
         kept = set(clean)
         for name, value in headers:
             if (name, value) not in kept:
-                self._tell(_NOT_KEPT, f"{whose} header {clean_text(name)}", value)
+                self._note(_NOT_KEPT, f"{whose} header {clean_text(name)}", value)
 
-    def _tell(self, otherwise: str, where: str, raw: str | bytes) -> None:
+    def _note(self, otherwise: str, where: str, raw: str | bytes) -> None:
         if isinstance(raw, str):
             raw = raw.encode(errors="surrogateescape")
         for kind in find_kinds(raw) or [otherwise]:
