@@ -20,6 +20,7 @@ from email.parser import HeaderParser
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from streamtape.core.inflate import ENCODINGS, Inflater
 from streamtape.core.model import find_header
 
 if TYPE_CHECKING:
@@ -206,18 +207,9 @@ def _header_text(head: bytes) -> str:
         return head.decode("latin-1")
 
 
-_GZIP, _ZLIB, _BARE = 31, 15, -15
-"""What tells zlib which of its formats to expect."""
-_FORMATS: Final = {
-    "gzip": (_GZIP,),
-    "x-gzip": (_GZIP,),
-    # Some leave out what the standard wants around it.
-    "deflate": (_ZLIB, _BARE),
-}
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 _MOST_CODINGS: Final = 4
 _MOST_MEMBERS: Final = 16
-"""Of one gzip body; behind each one the rest is copied."""
+"""Of one gzip body."""
 _CODING_CHARS: Final = 40
 
 
@@ -253,30 +245,24 @@ def _decode(body: bytes, codings: list[str], limit_bytes: int) -> bytes | None:
     if len(applied) > _MOST_CODINGS:
         return None
     for coding in reversed(applied):
-        found = (
-            _inflate(body, window_bits, limit_bytes)
-            for window_bits in _FORMATS.get(coding, ())
-        )
-        decoded = next((each for each in found if each is not None), None)
+        decoded = _inflate(body, coding, limit_bytes)
         if decoded is None:
             return None
         body = decoded
     return body
 
 
-def _inflate(packed: bytes, window_bits: int, limit_bytes: int) -> bytes | None:
-    """Return what zlib makes of all members, without what is no member behind them."""
+def _inflate(packed: bytes, coding: str, limit_bytes: int) -> bytes | None:
+    if coding not in ENCODINGS or not packed:
+        return None
+    inflater = Inflater(coding, most_members=_MOST_MEMBERS)
+    inflater.put(packed)
     body = bytearray()
-    for _ in range(_MOST_MEMBERS):
-        decoder = zlib.decompressobj(window_bits)
-        try:
-            # At least one more than is left: 0 would stand for no limit.
-            body += decoder.decompress(packed, limit_bytes + 1 - len(body))
-        except zlib.error:
-            return None
-        if not decoder.eof or len(body) > limit_bytes:
-            return None
-        packed = decoder.unused_data
-        if window_bits != _GZIP or not packed.startswith(_GZIP_MAGIC):
-            return bytes(body)
-    return None
+    try:
+        while chunk := inflater.take():
+            body += chunk
+            if len(body) > limit_bytes:
+                return None
+    except zlib.error:
+        return None
+    return bytes(body) if inflater.is_whole else None

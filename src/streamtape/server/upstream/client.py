@@ -29,8 +29,11 @@ from streamtape.errors import (
 )
 from streamtape.server.answers import TOLD
 from streamtape.server.clock import Clock
-from streamtape.server.upstream.decoding import UNKNOWN, encoding_of
-from streamtape.server.upstream.headers import forwarded_headers
+from streamtape.server.upstream.headers import (
+    UNKNOWN_ENCODINGS,
+    encoding_of,
+    forwarded_headers,
+)
 from streamtape.server.upstream.url import explain_streamtape
 
 if TYPE_CHECKING:
@@ -95,7 +98,7 @@ class Upstream:
         reason = ""
         if response.status < 200:
             reason = f"wants another protocol ({response.status})"
-        elif (encoding := encoding_of(response.headers)) in UNKNOWN:
+        elif (encoding := encoding_of(response.headers)) in UNKNOWN_ENCODINGS:
             reason = (
                 f"compressed its answer as {encoding}, although asked not to, and "
                 "that can't be decoded here"

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import aiohttp
+from multidict import CIMultiDictProxy
 from yarl import URL
 
+from streamtape.core.inflate import ENCODINGS
 from streamtape.core.model import Headers
 from streamtape.core.redaction.headers import HOP_BY_HOP
-from streamtape.server.upstream.decoding import DECODED, encoding_of
 
 _NOT_FORWARDED = HOP_BY_HOP | {"host", "content-length", "accept-encoding", "expect"}
 
 _OWN_PREFIX = "x-streamtape"
+
+UNKNOWN_ENCODINGS: Final = frozenset({"br", "zstd", "compress"})
+"""Encodings that clients know and that can't be taken off here."""
 
 
 def forwarded_headers(headers: Headers) -> Headers:
@@ -37,7 +43,7 @@ def returned_headers(response: aiohttp.ClientResponse, *, base_url: str) -> Head
     """
     headers = tuple(response.headers.items())
     dropped = HOP_BY_HOP | _named_by_connection(headers) | {"content-length"}
-    if encoding_of(response.headers) in DECODED:
+    if encoding_of(response.headers) in ENCODINGS:
         dropped |= {"content-encoding"}
     return tuple(
         (name, own_location(value, response.url, base_url=base_url))
@@ -48,6 +54,11 @@ def returned_headers(response: aiohttp.ClientResponse, *, base_url: str) -> Head
         # The proxy's own origin is not the API's.
         and not name.lower().startswith(("access-control-", _OWN_PREFIX))
     )
+
+
+def encoding_of(headers: CIMultiDictProxy[str]) -> str:
+    """Return the encoding of a body in lower case; empty for none."""
+    return ", ".join(headers.getall("Content-Encoding", ())).strip().lower()
 
 
 def own_location(location: str, url: URL, *, base_url: str) -> str:

@@ -16,8 +16,9 @@ from typing import Final
 
 from aiohttp import ClientPayloadError, ClientResponse
 
+from streamtape.core.inflate import ENCODINGS, Inflater
 from streamtape.server.clock import Clock
-from streamtape.server.upstream.decoding import DECODED, BodyDecoder, encoding_of
+from streamtape.server.upstream.headers import encoding_of
 
 _TURN_BYTES: Final = 256 * 1024
 """How much is handed on before the tee pauses, so that nothing heaps up behind it."""
@@ -202,7 +203,7 @@ class BodyChunks:
         """Whence they are taken; what it says of errors and its end is true."""
         self._taken_bytes = 0
         encoding = encoding_of(response.headers)
-        self._decoder = BodyDecoder(encoding) if encoding in DECODED else None
+        self._decoder = Inflater(encoding) if encoding in ENCODINGS else None
 
     @property
     def is_whole(self) -> bool:
