@@ -91,8 +91,7 @@ class CassetteCache:
         """
         signature = signature_of(path)
         with CassetteReader(path) as reader:
-            for _ in reader.parts():
-                pass
+            reader.read_to_end()
         if is_settled(signature, self._now_ns()):
             self._verified[path] = signature
 

@@ -14,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.format.frames import HEAD, TRAILER, TRAILER_MAGIC, Frame
 from streamtape.core.format.records import End
 from streamtape.core.matching.names import find_kinds_in_name
 from streamtape.core.messages.grammar import Grammar
@@ -34,7 +33,6 @@ from streamtape.errors import (
 from streamtape.library.disk import is_locked
 from streamtape.library.reader import (
     CassetteReader,
-    open_regular,
     read_record_frames,
     translated_errors,
 )
@@ -57,11 +55,15 @@ def check_file(path: Path, *, is_given: bool = False) -> Iterator[Finding]:
         yield about_part(path, is_running=is_running, is_given=is_given)
         if is_running:
             return
-    stream = _Stream(path)
-    leaks = list(_find_secrets(path, stream))
-    ending: Ending | None = None
+    stream, reader = _Stream(path), RecordFramesReader()
+    leaks = list(_find_secrets(path, reader, stream))
+    ending = stream.ending
     try:
-        ending = stream.ending or _read_ending(path)
+        if not reader.is_whole:
+            # It is truncated, or this says what is wrong with it.
+            ending = None
+            with CassetteReader(path) as whole:
+                ending = whole.read_to_end()
     except CassetteError as error:
         severity = Severity.WARNING if is_part and not is_given else Severity.ERROR
         yield about_error(path, error, severity)
@@ -78,7 +80,7 @@ class _Stream:
 
     def __init__(self, path: Path) -> None:
         self.ending: Ending | None = None
-        """That of a file which is sound to its last byte; else None."""
+        """What the END says; None until then."""
         self._path = path
         self._grammar = Grammar()
         self._is_stream = False
@@ -97,8 +99,7 @@ class _Stream:
             case Response() as response:
                 self._is_stream = response.is_event_stream
             case End() as end:
-                if _is_last(self._path, framed.frames[-1]):
-                    self.ending = end.ending
+                self.ending = end.ending
 
     def findings(self, ending: Ending | None) -> Iterator[Finding]:
         """
@@ -118,31 +119,12 @@ class _Stream:
             self._odd.append(about_events(self._path, fault, where))
 
 
-def _is_last(path: Path, end: Frame) -> bool:
-    """Whether nothing but its trailer stands after an END frame."""
-    trailer = TRAILER.pack(end.offset, TRAILER_MAGIC)
-    with open_regular(path) as file, translated_errors(path):
-        file.seek(end.offset + HEAD.size + len(end.payload))
-        return file.read(len(trailer) + 1) == trailer
-
-
-def _read_ending(path: Path) -> Ending:
-    """
-    Return the ending of a file that is not whole, if it is a cassette at all.
-
-    Raises:
-        CassetteError: It is none, or damaged: says what is wrong.
-    """
-    with CassetteReader(path) as reader:
-        for _ in reader.parts():
-            pass
-        return reader.ending
-
-
-def _find_secrets(path: Path, stream: _Stream) -> Iterator[Finding]:
+def _find_secrets(
+    path: Path, reader: RecordFramesReader, stream: _Stream
+) -> Iterator[Finding]:
     leaks: list[Leak] = []
     try:
-        leaks = find_leaks(path, watch=stream.feed)
+        leaks = find_leaks(path, reader, watch=stream.feed)
     except UnsupportedVersionError:
         with translated_errors(path):
             leaks = [Leak(kind, "the file") for kind in find_raw_kinds(path)]
@@ -284,7 +266,10 @@ _BLOCK_BYTES: Final = 1024 * 1024
 
 
 def find_leaks(
-    path: Path, *, watch: Callable[[RecordFrames], object] | None = None
+    path: Path,
+    reader: RecordFramesReader | None = None,
+    *,
+    watch: Callable[[RecordFrames], object] | None = None,
 ) -> list[Leak]:
     """
     Return the secrets in a cassette, or in the prefix of one that is damaged.
@@ -293,6 +278,7 @@ def find_leaks(
     is found there. Reads the file once, in bounded memory.
 
     Args:
+        reader: Says afterwards where and why it stopped; None for whoever doesn't ask.
         watch: Is given each sound record, for whoever wants to look at more than
             secrets and not read all of it again; None for nobody.
 
@@ -301,7 +287,9 @@ def find_leaks(
     """
     scanner, raw = LeakScanner(), RawScanner()
     unknown: list[Leak] = []
-    for framed in read_record_frames(path, RecordFramesReader(), tap=raw.feed):
+    for framed in read_record_frames(
+        path, reader or RecordFramesReader(), tap=raw.feed
+    ):
         _scan(scanner, framed)
         if holds_secret(unknown_in(framed)):
             unknown.append(Leak("a secret", f"a frame of type {framed.kind}"))

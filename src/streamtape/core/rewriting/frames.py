@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamtape.core.format.frames import Flags, Frame
+from streamtape.core.format.frames import TRAILER, TRAILER_MAGIC, Flags, Frame
 from streamtape.core.format.packing import UNDECODABLE, unpack_value
 from streamtape.core.format.reader import RecordReader
 from streamtape.core.format.records import Kind, Record
@@ -61,8 +61,10 @@ class RecordFramesReader:
         """Position in the file after the last of them; 0 while there is none."""
         self.has_end = False
         """Whether the last of them was the END."""
-        self._tape = RecordReader()
+        self._records = RecordReader()
         self._open: list[Frame] = []
+        self._tail = b""
+        """What follows the END, as far as that matters."""
 
     def feed(self, block: bytes) -> Iterator[RecordFrames]:
         """
@@ -72,11 +74,14 @@ class RecordFramesReader:
             NotACassetteError: The file does not begin with the magic.
             UnsupportedVersionError: It needs a later reader.
         """
+        if self.has_end:
+            self._tail = (self._tail + block)[: TRAILER.size + 1]
         if self.fault is not None or self.has_end:
             return
-        for frame in self._tape.frames.feed(block):
+        frames = self._records.frames
+        for frame in frames.feed(block):
             try:
-                record = self._tape.take(frame)
+                record = self._records.take(frame)
             except DamagedCassetteError as error:
                 _, _, self.fault = error.reason.partition(": ")
                 return
@@ -85,13 +90,15 @@ class RecordFramesReader:
                 continue
             framed = RecordFrames(frames=tuple(self._open), record=record)
             self._open.clear()
-            self.offset = self._tape.frames.offset
-            self.has_end = self._tape.end is not None
+            self.offset = frames.offset
+            self.has_end = self._records.end is not None
+            if self.has_end:
+                self._tail = frames.pending[: TRAILER.size + 1]
             yield framed
             if self.has_end:
                 return
-        if self._tape.frames.fault is not None:
-            self.fault = self._tape.frames.fault.reason
+        if frames.fault is not None:
+            self.fault = frames.fault.reason
 
     def end(self) -> None:
         """
@@ -100,7 +107,13 @@ class RecordFramesReader:
         Raises:
             NotACassetteError: The file ended within the magic.
         """
-        self._tape.frames.check_ended_in_magic()
+        self._records.frames.check_ended_in_magic()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what was fed is a finished cassette, sound to its last byte."""
+        trailer = TRAILER.pack(self._records.end_offset, TRAILER_MAGIC)
+        return self.has_end and self._tail == trailer
 
 
 _FIELDS: Final[dict[int, tuple[str, ...]]] = {
