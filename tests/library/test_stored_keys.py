@@ -14,6 +14,7 @@ from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
 from streamtape.library import Library
+from streamtape.library.reader import read_request
 
 HELLO = clean_request(Request(method="POST", target="/v1/messages", body=b"hello"))
 OTHER = clean_request(Request(method="POST", target="/v1/messages", body=b"other"))
@@ -134,4 +135,4 @@ def test_a_long_request_is_read_whole(tmp_path: Path) -> None:
     library = Library(tmp_path, wall_ns=much_later)
 
     assert library.takes(key) == [path]
-    assert library.request_of(path) == long
+    assert read_request(path) == long

@@ -22,7 +22,7 @@ from streamtape.library.atomic import give_next_name, remove_take, sync_folder
 from streamtape.library.disk import Disk, is_locked
 from streamtape.library.filenames import TAPE_SUFFIX, Entry, entry_of, walk
 from streamtape.library.index import CassetteInfo, File, Index, KeySource
-from streamtape.library.reader import is_whole, read_request
+from streamtape.library.reader import is_whole
 from streamtape.library.signature import WallClock, signature_of
 from streamtape.library.writer import CassetteWriter
 
@@ -155,15 +155,6 @@ class Library:
         disk, sorted.
         """
         return self._index.infos()
-
-    def request_of(self, path: Path) -> Request:
-        """
-        Return the redacted request of a cassette.
-
-        Raises:
-            CassetteError: It can't be read.
-        """
-        return read_request(path)
 
     @property
     def is_empty(self) -> bool:

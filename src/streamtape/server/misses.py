@@ -16,6 +16,7 @@ from streamtape.core.misses.report import (
 )
 from streamtape.core.redaction.headers import CleanRequest
 from streamtape.library.index import CassetteInfo
+from streamtape.library.reader import read_request
 from streamtape.server.scopes import Scope
 
 
@@ -109,6 +110,4 @@ _SHARED: Final = _Shared()
 
 
 def _recorded(scope: Scope) -> Recorded[CassetteInfo]:
-    return Recorded(
-        lambda info: scope.library.request_of(info.path), rules=scope.policy.rules
-    )
+    return Recorded(lambda info: read_request(info.path), rules=scope.policy.rules)
