@@ -14,7 +14,7 @@ from http.client import responses
 from pathlib import Path
 from typing import Any, Final
 
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
@@ -64,12 +64,12 @@ def make_cassettes(folder: Path) -> None:
     library = Library(folder)
     for request, reply in _exchanges():
         clean = clean_request(request)
-        seen = matched(clean)
-        recording = Recording(clean, recorded_at=None, match_key=seen.key)
-        writer = CassetteWriter(folder, cassette_stem(seen))
+        match_input = match_input_of(clean)
+        recording = Recording(clean, recorded_at=None, match_key=match_input.key)
+        writer = CassetteWriter(folder, cassette_stem(match_input))
         for packed in _record(recording, reply):
             writer.write(packed)
-        library.commit(writer, seen.key, replace=False)
+        library.commit(writer, match_input.key, replace=False)
 
 
 def _exchanges() -> Iterator[tuple[Request, Reply]]:

@@ -24,6 +24,7 @@ from proven import find_proofs
 from reliability_page import explain_cases, explain_long_run
 from streamtape.cli import main as streamtape
 from streamtape.core.modes import explain_modes
+from streamtape.pytest_plugin.options import explain_marker
 from streamtape.settings.table import explain_settings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -34,6 +35,7 @@ HELP_WIDTH: Final = 80
 REGIONS: Final[Mapping[str, Callable[[], str]]] = {
     "cases": lambda: explain_cases(ROOT),
     "long-run": lambda: explain_long_run(ROOT),
+    "marker": explain_marker,
     "modes": explain_modes,
     "settings": explain_settings,
 }

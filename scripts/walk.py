@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -191,31 +191,19 @@ def walk_of_an_event() -> Walk:
         connection = ask(recorder.base_url)
         response = connection.getresponse()
         for number in range(WARM):
-            _carry(upstream, response, Path(folder), number)
+            upstream.send(delta(number))
+            response.readline(), response.readline(), response.readline()
+        (part,) = Path(folder).glob("*.part")
+        size = part.stat().st_size
         walk = profiler.begin(until_sent=False)
-        _carry(upstream, response, Path(folder), WARM)
+        upstream.send(delta(WARM))
+        response.readline(), response.readline(), response.readline()
+        while part.stat().st_size == size:
+            # The file grows after the client has the event.
+            pass
         profiler.end()
         connection.close()
     return walk
-
-
-def _carry(
-    upstream: LockstepUpstream, response: HTTPResponse, folder: Path, number: int
-) -> None:
-    """
-    Let one event come to the client and into the file.
-    """
-    size = _recorded_bytes(folder)
-    upstream.send(delta(number))
-    for _ in range(3):
-        response.readline()
-    # The client has an event before the file does.
-    while _recorded_bytes(folder) == size:
-        pass
-
-
-def _recorded_bytes(folder: Path) -> int:
-    return sum(part.stat().st_size for part in folder.glob("*.part"))
 
 
 def walk_of_a_request() -> Walk:

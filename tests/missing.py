@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamtape.core.matching.key import DEFAULT_RULES, matched
+from streamtape.core.matching.key import DEFAULT_RULES, match_input_of
 from streamtape.core.matching.rules import Rules
 from streamtape.core.misses.nearest import Recorded
 from streamtape.core.misses.report import MissReport, explain_miss
@@ -14,7 +14,7 @@ from streamtape.errors import CassetteError
 
 
 @dataclass(frozen=True)
-class Known:
+class CassetteInfo:
     name: str
     request: Request | None
     size_bytes: int = 1
@@ -24,7 +24,7 @@ class Known:
         return self.name
 
 
-def read(known: Known) -> Request:
+def read(known: CassetteInfo) -> Request:
     if known.request is None:
         raise CassetteError("is damaged")
     return known.request
@@ -32,10 +32,12 @@ def read(known: Known) -> Request:
 
 def explain(
     asked: Request,
-    known: Iterable[Known],
+    known: Iterable[CassetteInfo],
     *,
     rules: Rules = DEFAULT_RULES,
     library: str = "cassettes",
 ) -> MissReport:
     recorded = Recorded(read, rules=rules)
-    return explain_miss(asked, matched(asked, rules), known, recorded, library=library)
+    return explain_miss(
+        asked, match_input_of(asked, rules), known, recorded, library=library
+    )

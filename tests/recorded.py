@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from streamtape.core.matching.key import matched, request_key
+from streamtape.core.matching.key import match_input_of, request_key
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
@@ -22,7 +22,7 @@ def ask(text: str) -> Request:
 
 HELLO, BYE = ask("Hello"), ask("Bye")
 HELLO_KEY, BYE_KEY = request_key(HELLO), request_key(BYE)
-HELLO_STEM = cassette_stem(matched(HELLO))
+HELLO_STEM = cassette_stem(match_input_of(HELLO))
 
 
 def begin(
@@ -30,7 +30,7 @@ def begin(
 ) -> tuple[CassetteWriter, Recording]:
     """Record all but the end of an answer, and leave its part open."""
     recording = Recording(clean_request(request), recorded_at=None)
-    writer = CassetteWriter(folder, cassette_stem(matched(request)))
+    writer = CassetteWriter(folder, cassette_stem(match_input_of(request)))
     writer.write(
         recording.begin(Response(status=200, reason="OK", headers=(), offset_ns=1))
     )

@@ -252,7 +252,8 @@ def test_a_command_gets_what_holds_beside_its_own_arguments() -> None:
     @setting_options("speed")
     @click.argument("word")
     def say(settings: Settings, word: str) -> None:
-        click.echo(f"{word} {settings.speed} {settings.exhausted}")
+        said = settings.values
+        click.echo(f"{word} {said['speed']} {said['exhausted']}")
 
     assert run("a", command=say).stdout == "a 10.0 last\n"
     assert run("--speed", "3", "a", command=say).stdout == "a 3.0 last\n"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from streamtape.core.modes import RecordMode
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.server import RunningServer
+from streamtape.settings import Policy
 from streamtape.testing import INSTANT, FakeUpstream
 
 

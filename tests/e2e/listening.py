@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from e2e.processes import PATIENCE_S
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
@@ -108,8 +108,8 @@ def keep_slow_answer(folder: Path) -> None:
     recording = Recording(request, recorded_at=None)
     head = (("content-type", "text/event-stream"),)
     hour_ns = 3600 * 10**9
-    seen = matched(request)
-    writer = CassetteWriter(folder, cassette_stem(seen))
+    match_input = match_input_of(request)
+    writer = CassetteWriter(folder, cassette_stem(match_input))
     for packed in (
         recording.begin(Response(status=200, reason="OK", headers=head, offset_ns=0)),
         recording.feed(b"event: ping\ndata: {}\n\n", 0),
@@ -117,4 +117,4 @@ def keep_slow_answer(folder: Path) -> None:
         recording.end(EndReason.COMPLETE, hour_ns),
     ):
         writer.write(packed)
-    assert Library(folder).commit(writer, seen.key, replace=False) is not None
+    assert Library(folder).commit(writer, match_input.key, replace=False) is not None

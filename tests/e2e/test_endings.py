@@ -24,8 +24,9 @@ from e2e.wire import (
 )
 from streamtape import StreamtapeError
 from streamtape.core.modes import RecordMode
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.server import RunningServer
+from streamtape.settings import Policy
 from streamtape.testing import (
     FakeUpstream,
     Framing,

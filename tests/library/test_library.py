@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recorded import BYE, BYE_KEY, HELLO_KEY, HELLO_STEM, answers, begin, record
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason
 from streamtape.library import Entry, Library
@@ -286,7 +286,7 @@ def test_what_is_known_is_told_without_opening_a_file(tmp_path: Path) -> None:
 
     known = library.infos()
 
-    bye_stem = cassette_stem(matched(BYE))
+    bye_stem = cassette_stem(match_input_of(BYE))
     assert [(each.name, each.stem, each.path) for each in known] == [
         (HELLO_STEM, HELLO_STEM, first),
         (f"{HELLO_STEM}-2", HELLO_STEM, second),

@@ -102,7 +102,7 @@ def test_marks_are_merged_from_the_module_to_the_function(project: Project) -> N
             "mod='all'", "*unknown word 'mod'; did you mean mode?*", id="near"
         ),
         pytest.param(
-            "qqq=1", "*unknown word 'qqq'; cassettes, mode, speed,*", id="far"
+            "qqq=1", "*unknown word 'qqq'; cassettes, upstream, mode, speed,*", id="far"
         ),
         pytest.param("'a', 'b'", "*expected one folder, got ('a', 'b')*", id="two"),
         pytest.param("mode='sometimes'", "*expected one of none, once,*", id="mode"),

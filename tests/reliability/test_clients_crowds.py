@@ -21,9 +21,10 @@ from e2e.processes import COMMAND, PATIENCE_S, Program, plain_environment
 from e2e.wire import Answer, Ending, ask, connect, raw_request
 from proofs import Trials
 from streamtape.core.modes import RecordMode
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.http.limits import MOST_REQUESTS, most_requests_within
 from streamtape.server.server import RunningServer
+from streamtape.settings import Policy
 from streamtape.testing import INSTANT, FakeUpstream, stream_reply, text
 
 _MS: Final = 1_000_000

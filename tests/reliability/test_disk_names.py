@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import Request
 from streamtape.pytest_plugin.folders import safe_name
@@ -82,7 +82,7 @@ def stem_of(prompt: str) -> str:
     messages = [{"role": "user", "content": prompt}]
     asked = json.dumps({"model": "m", "messages": messages}).encode()
     return cassette_stem(
-        matched(Request(method="POST", target="/v1/messages", body=asked))
+        match_input_of(Request(method="POST", target="/v1/messages", body=asked))
     )
 
 

@@ -28,8 +28,9 @@ from e2e.wire import (
 )
 from proofs import Trials
 from streamtape.core.modes import OnDisconnect, RecordMode
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.server import RunningServer
+from streamtape.settings import Policy
 from streamtape.testing import (
     FakeUpstream,
     ReplyEnding,

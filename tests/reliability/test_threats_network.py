@@ -19,9 +19,10 @@ from e2e.runs import read_library
 from e2e.wire import Answer, ask_raw, raw_request
 from streamtape.core.modes import RecordMode
 from streamtape.errors import UsageError
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.http.listen import bind
 from streamtape.server.server import RunningServer
+from streamtape.settings import Policy
 from streamtape.testing import INSTANT, FakeUpstream, json_reply, stream_reply, text
 
 TOKEN: Final = "a-token-of-this-test-0123456789"

@@ -19,8 +19,9 @@ from e2e.wire import ask_raw, authority, connect, raw_request, url_of
 from proofs import Trials
 from streamtape.core.modes import RecordMode
 from streamtape.errors import UsageError
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.server import RunningServer
+from streamtape.settings import Policy
 from streamtape.testing import INSTANT, FakeUpstream, stream_reply, text
 
 REPLY: Final = stream_reply(text("Hello."), profile=INSTANT)

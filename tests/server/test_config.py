@@ -12,13 +12,12 @@ from streamtape.core.pacing import INSTANT, Pacing
 from streamtape.errors import UsageError
 from streamtape.server.config import (
     Config,
-    Policy,
     adjust,
     find_place,
     recording_config,
     replaying_config,
 )
-from streamtape.settings import Settings, resolve
+from streamtape.settings import Policy, Settings, resolve
 
 FILE = """
 cassettes = "kept"

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from asking import changed
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.redaction.headers import clean_request
 from streamtape.server.config import Config
-from streamtape.server.misses import report_miss
+from streamtape.server.misses import MissExplainer
 from streamtape.server.scopes import Scope, Scopes
 from taping import write_tape
 
@@ -23,37 +23,39 @@ def opened(folder: Path) -> Scope:
     return scope
 
 
-def report(scope: Scope, number: int) -> str:
+def report(scope: Scope, number: int, explainer: MissExplainer | None = None) -> str:
     asked = clean_request(changed(temperature=number, system="Say more."))
-    seen = matched(asked)
-    return str(report_miss(scope, asked, seen, seen.key))
+    explainer = explainer or MissExplainer()
+    return str(explainer.explain(scope, asked, match_input_of(asked)))
 
 
 def test_misses_at_once_say_what_each_says_alone(tmp_path: Path) -> None:
-    scope = opened(tmp_path)
+    scope, explainer = opened(tmp_path), MissExplainer()
     alone = [report(scope, number) for number in range(20)]
 
     with ThreadPoolExecutor(20) as threads:
-        at_once = list(threads.map(lambda number: report(scope, number), range(20)))
+        at_once = list(
+            threads.map(lambda number: report(scope, number, explainer), range(20))
+        )
 
     assert at_once == alone
     assert len(set(alone)) == 20
 
 
 def test_a_miss_is_compared_with_what_came_meanwhile(tmp_path: Path) -> None:
-    scope = opened(tmp_path)
-    assert "hello-00000004" in report(scope, 4)
+    scope, explainer = opened(tmp_path), MissExplainer()
+    assert "hello-00000004" in report(scope, 4, explainer)
 
     request = changed(temperature=4, system="Say much.")
     write_tape(tmp_path, [], name="a-99999999", request=request)
     scope.library.refresh()
 
-    assert "The nearest is a-99999999" in report(scope, 4)
+    assert "The nearest is a-99999999" in report(scope, 4, explainer)
 
 
 def test_nothing_is_kept_of_a_scope_whose_misses_were_told(tmp_path: Path) -> None:
-    scope = opened(tmp_path)
-    report(scope, 1)
+    scope, explainer = opened(tmp_path), MissExplainer()
+    report(scope, 1, explainer)
     gone = weakref.ref(scope)
 
     del scope

@@ -7,8 +7,9 @@ import pytest
 
 from streamtape.core.modes import RecordMode
 from streamtape.errors import UsageError
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.scopes import Scopes
+from streamtape.settings import Policy
 
 
 def test_settings_for_a_scope_that_can_not_be_are_refused(tmp_path: Path) -> None:

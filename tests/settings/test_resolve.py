@@ -20,7 +20,8 @@ from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.pacing import INSTANT, Pacing
 from streamtape.errors import UsageError
-from streamtape.settings import ScopeSettings, Settings, resolve
+from streamtape.server.config import Config
+from streamtape.settings import Policy, ScopeSettings, Settings, resolve
 from streamtape.settings.table import SETTINGS
 
 SAMPLES: dict[str, list[Any]] = {
@@ -76,41 +77,47 @@ def refusal(folder: Path, **said: Any) -> str:
     return str(caught.value)
 
 
+def rules_of(settings: ScopeSettings) -> Rules:
+    return settings.policy(Policy()).rules
+
+
 def as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def test_every_setting_has_a_sample_and_a_field() -> None:
     assert list(SAMPLES) == list(SETTINGS)
-    names = {field.name for field in fields(Settings)}
-    of_rules = {field.name for field in fields(Rules)}
-    assert names - {
-        "max_gap_ns",
-        "rules",
-        "sources",
-        "scopes",
-        "files",
-    } == SETTINGS.keys() - of_rules - {"max_gap"}
+    of_policy = [f.name for kind in (Policy, Pacing, Rules) for f in fields(kind)]
+    of_server = [f.name for f in fields(Config)]
+    for setting in SETTINGS.values():
+        among = of_policy if setting.is_for_scopes else of_server
+        assert among.count(setting.field) == 1
 
 
 def test_without_a_word_the_defaults_hold(tmp_path: Path) -> None:
     settings = resolve_in(tmp_path)
 
     assert settings == Settings(
-        upstream=None,
-        cassettes=tmp_path / "cassettes",
-        port=None,
-        listen=None,
-        mode=None,
-        speed=1.0,
-        max_gap_ns=None,
-        exhausted=None,
-        collapse_retries=False,
-        on_disconnect=OnDisconnect.STOP,
-        rules=Rules(),
+        values={
+            "upstream": None,
+            "cassettes": tmp_path / "cassettes",
+            "port": None,
+            "listen": None,
+            "mode": None,
+            "speed": 1.0,
+            "max_gap": None,
+            "exhausted": None,
+            "collapse_retries": False,
+            "on_disconnect": OnDisconnect.STOP,
+            "ignore": (),
+            "replace": (),
+            "headers": (),
+            "rename_ids": False,
+            "preset": Preset.AUTO,
+        },
         sources=dict.fromkeys(SETTINGS, "default"),
     )
-    assert settings.pacing == Pacing()
+    assert settings.policy(Policy()) == Policy()
 
 
 @given(
@@ -178,13 +185,13 @@ def test_the_variable_of_sdks_is_the_weakest_that_names_the_upstream(
 
     settings = resolve_in(tmp_path, environ=environ, pyproject=table)
 
-    assert (settings.upstream, settings.sources["upstream"]) == (upstream, source)
+    assert (settings.values["upstream"], settings.sources["upstream"]) == (upstream, source)
 
 
 def test_flags_are_told_as_flags(tmp_path: Path) -> None:
     settings = resolve({"max_gap": "2"}, environ={}, folder=tmp_path, are_flags=True)
 
-    assert settings.max_gap_ns == 2 * 10**9
+    assert settings.policy(Policy()).pacing.max_gap_ns == 2 * 10**9
     assert settings.sources["max_gap"] == "--max-gap"
 
 
@@ -205,7 +212,7 @@ def test_text_and_values_may_be_given_alike(
     name: str, values: list[object], expected: object, tmp_path: Path
 ) -> None:
     for value in values:
-        assert getattr(resolve_in(tmp_path, {name: value}), name) == expected
+        assert resolve_in(tmp_path, {name: value}).values[name] == expected
 
 
 def test_lists_and_tuples_may_be_given_alike(tmp_path: Path) -> None:
@@ -214,8 +221,8 @@ def test_lists_and_tuples_may_be_given_alike(tmp_path: Path) -> None:
     tuples = {"ignore": (path,), "replace": (("x", "y"),), "headers": ("accept",)}
     lists = {"ignore": [path], "replace": [["x", "y"]], "headers": ["accept"]}
 
-    assert resolve_in(tmp_path, tuples).rules == rules
-    assert resolve_in(tmp_path, lists).rules == rules
+    assert rules_of(resolve_in(tmp_path, tuples)) == rules
+    assert rules_of(resolve_in(tmp_path, lists)) == rules
 
 
 def test_a_list_that_was_given_as_text_is_refused(tmp_path: Path) -> None:
@@ -227,7 +234,8 @@ def test_a_list_that_was_given_as_text_is_refused(tmp_path: Path) -> None:
 def test_what_was_given_as_none_was_not_given(tmp_path: Path) -> None:
     settings = resolve_in(tmp_path, {"speed": None}, streamtape="speed = 2")
 
-    assert (settings.speed, settings.sources["speed"]) == (2, "streamtape.toml")
+    assert settings.values["speed"] == 2
+    assert settings.sources["speed"] == "streamtape.toml"
 
 
 def test_an_unknown_argument_is_refused(tmp_path: Path) -> None:
@@ -250,7 +258,7 @@ def test_a_list_in_the_environment_is_an_array_or_has_blanks(
 ) -> None:
     settings = resolve_in(tmp_path, environ={"STREAMTAPE_IGNORE": text})
 
-    assert settings.rules.ignore == expected
+    assert settings.values["ignore"] == expected
 
 
 @pytest.mark.parametrize("text", ["['a'", "[a]", "['a']\nspeed = 3"])
@@ -267,14 +275,14 @@ def test_pairs_in_the_environment_are_an_array_of_arrays(tmp_path: Path) -> None
 
     settings = resolve_in(tmp_path, environ=environ)
 
-    assert settings.rules.replace == ((r"\d+", "N"), ("a", ""))
+    assert settings.values["replace"] == ((r"\d+", "N"), ("a", ""))
 
 
 @pytest.mark.parametrize("text", ["1", "true", "YES", "on"])
 def test_words_for_true(text: str, tmp_path: Path) -> None:
     environ = {"STREAMTAPE_RENAME_IDS": text}
 
-    assert resolve_in(tmp_path, environ=environ).rules.rename_ids is True
+    assert resolve_in(tmp_path, environ=environ).values["rename_ids"] is True
 
 
 @pytest.mark.parametrize("text", ["0", "false", "No", "off"])
@@ -283,7 +291,7 @@ def test_words_for_false(text: str, tmp_path: Path) -> None:
 
     settings = resolve_in(tmp_path, environ=environ, streamtape="rename_ids = true")
 
-    assert settings.rules.rename_ids is False
+    assert settings.values["rename_ids"] is False
 
 
 def test_an_empty_variable_is_none(tmp_path: Path) -> None:
@@ -301,7 +309,7 @@ def test_unknown_variables_are_left_alone(tmp_path: Path) -> None:
 def test_a_variable_whose_setting_was_given_is_not_looked_at(tmp_path: Path) -> None:
     environ = {"STREAMTAPE_SPEED": "fast"}
 
-    assert resolve_in(tmp_path, {"speed": 3}, environ).speed == 3
+    assert resolve_in(tmp_path, {"speed": 3}, environ).values["speed"] == 3
 
 
 def test_a_bad_variable_is_named(tmp_path: Path) -> None:
@@ -440,7 +448,7 @@ def test_the_process_has_the_environment_that_counts(
 ) -> None:
     monkeypatch.setenv("STREAMTAPE_SPEED", "7")
 
-    assert resolve(folder=tmp_path).speed == 7
+    assert resolve(folder=tmp_path).values["speed"] == 7
 
 
 def test_the_files_that_were_read_are_told(tmp_path: Path) -> None:
@@ -471,25 +479,26 @@ def test_a_scope_has_its_own_and_else_what_holds_for_all(tmp_path: Path) -> None
     settings = resolve_in(tmp_path, {"mode": "once"}, environ, streamtape=SCOPED)
     chat = settings.scopes["chat"]
 
-    assert chat.speed == INSTANT
-    assert chat.max_gap_ns == 3 * 10**9
-    assert chat.mode is RecordMode.ONCE
-    assert chat.rules == Rules(ignore=("a",), headers=("accept",))
+    assert chat.policy(Policy()) == Policy(
+        mode=RecordMode.ONCE,
+        pacing=Pacing(speed=INSTANT, max_gap_ns=3 * 10**9),
+        rules=Rules(ignore=("a",), headers=("accept",)),
+    )
     assert chat.sources["speed"] == "streamtape.toml [scopes.chat]"
     assert chat.sources["max_gap"] == "STREAMTAPE_MAX_GAP"
     assert chat.sources["mode"] == "argument mode"
     assert "port" not in chat.sources
-    assert settings.rules == Rules(ignore=("a",))
+    assert rules_of(settings) == Rules(ignore=("a",))
     empty = settings.scopes["empty"]
-    assert empty.plain() == ScopeSettings.plain(settings)
+    assert empty.policy(Policy()) == settings.policy(Policy())
 
 
 def test_a_flag_goes_before_what_a_scope_says(tmp_path: Path) -> None:
     settings = resolve_in(tmp_path, {"speed": 5}, streamtape=SCOPED)
 
-    assert settings.scopes["chat"].speed == 5
+    assert settings.scopes["chat"].values["speed"] == 5
     assert settings.scopes["chat"].sources["speed"] == "argument speed"
-    assert settings.scopes["chat"].mode is RecordMode.ALL
+    assert settings.scopes["chat"].values["mode"] is RecordMode.ALL
 
 
 def test_scopes_of_both_files_are_merged_name_by_name(tmp_path: Path) -> None:
@@ -503,9 +512,12 @@ def test_scopes_of_both_files_are_merged_name_by_name(tmp_path: Path) -> None:
     settings = resolve_in(tmp_path, pyproject=project, streamtape=SCOPED)
 
     chat = settings.scopes["chat"]
-    assert (chat.speed, chat.exhausted) == (INSTANT, Exhausted.LAST)
+    assert (chat.values["speed"], chat.values["exhausted"]) == (
+        INSTANT,
+        Exhausted.LAST,
+    )
     assert chat.sources["exhausted"] == "pyproject.toml [scopes.chat]"
-    assert settings.scopes["other"].rules.preset is Preset.AGENT
+    assert settings.scopes["other"].values["preset"] is Preset.AGENT
     assert list(settings.scopes) == ["chat", "other", "empty"]
 
 

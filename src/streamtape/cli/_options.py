@@ -36,6 +36,13 @@ def setting_options(*names: str) -> Callable[[Function], Function]:
     return decorate
 
 
+def command_options(command: str) -> Callable[[Function], Function]:
+    """Give a command the options that the table of settings has for it."""
+    return setting_options(
+        *(name for name, setting in SETTINGS.items() if command in setting.commands)
+    )
+
+
 def cassettes_option(command: Function) -> Function:
     """Give a command the option for the library, and its folder as ``cassettes``."""
 

@@ -45,8 +45,8 @@ def config(settings: Settings, is_json: bool) -> None:
     """
     files = [str(path) for path in settings.files]
     if is_json:
-        scopes = {name: _told(scope) for name, scope in settings.scopes.items()}
-        print_json({**_told(settings), "scopes": scopes, "files": files})
+        scopes = {name: _shown(scope) for name, scope in settings.scopes.items()}
+        print_json({**_shown(settings), "scopes": scopes, "files": files})
         return
     console = make_console()
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -60,7 +60,7 @@ def config(settings: Settings, is_json: bool) -> None:
     )
 
 
-def _told(settings: ScopeSettings) -> dict[str, dict[str, Any]]:
+def _shown(settings: ScopeSettings) -> dict[str, dict[str, Any]]:
     """Return each value and its source, without what is a secret."""
     return {
         name: {
@@ -80,12 +80,12 @@ def _safe(url: str | None) -> str | None:
 
 def _rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Yield the settings, and of each scope those that are its own."""
-    for name, told in _told(settings).items():
-        yield name, _text(name, told["value"]), told["source"]
+    for name, shown in _shown(settings).items():
+        yield name, _text(name, shown["value"]), shown["source"]
     for scope, own in settings.scopes.items():
-        for name, told in _told(own).items():
-            if told["source"] != settings.sources[name]:
-                yield f"{scope}: {name}", _text(name, told["value"]), told["source"]
+        for name, shown in _shown(own).items():
+            if shown["source"] != settings.sources[name]:
+                yield f"{scope}: {name}", _text(name, shown["value"]), shown["source"]
 
 
 def _text(name: str, value: Any) -> str:

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from streamtape.cli._options import setting_options
+from streamtape.cli._options import command_options
 from streamtape.cli._render import escape, make_console, print_json
-from streamtape.core.matching.key import matched
-from streamtape.core.matching.takes import NO_ANSWER, without_retries
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.misses.report import describe_request
 from streamtape.core.model import Headers, Request, find_header
 from streamtape.core.redaction.headers import clean_request
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.filenames import TAPE_SUFFIX
-from streamtape.library.reader import CassetteReader, read_request
+from streamtape.library.reader import read_request
 from streamtape.library.writer import PART_SUFFIX
 from streamtape.server.config import replaying_config
-from streamtape.server.misses import report_miss
+from streamtape.server.misses import MissExplainer
 from streamtape.server.scopes import Scope, Scopes, is_scope_name
 
 if TYPE_CHECKING:
@@ -49,10 +48,7 @@ _JSON: Final = ("content-type", "application/json")
     default="",
     help="The scope that is asked, as in /~NAME.",
 )
-@setting_options(
-    *("cassettes", "ignore", "replace", "headers", "rename_ids", "preset"),
-    "collapse_retries",
-)
+@command_options("explain")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
 def explain(
     request_file: str,
@@ -94,14 +90,12 @@ def explain(
         )
     scope = _find_scope(settings, scope_name)
     asked = clean_request(request)
-    seen = matched(asked, scope.policy.rules)
-    if takes := scope.library.takes(seen.key):
-        if scope.policy.collapse_retries:
-            takes = [takes[index] for index in without_retries(_statuses(takes))]
-        names = [scope.name_of(take) for take in takes]
-        _tell_hit(describe_request(asked, seen), names, is_json=is_json)
+    match_input = match_input_of(asked, scope.policy.rules)
+    if answers := scope.find_answers(match_input.key):
+        names = [scope.name_of(path) for path in answers]
+        _tell_hit(describe_request(asked, match_input), names, is_json=is_json)
         return
-    report = report_miss(scope, asked, seen, seen.key)
+    report = MissExplainer().explain(scope, asked, match_input)
     if is_json:
         print_json({"hit": False, **report.as_json()})
     else:
@@ -117,19 +111,6 @@ def _find_scope(settings: Settings, name: str) -> Scope:
     scope = Scopes(replaying_config(settings, port=0)).get(name)
     scope.open()
     return scope
-
-
-def _statuses(takes: list[Path]) -> list[int]:
-    """Return the statuses of takes; one that can't be played stands for a failure."""
-    statuses = []
-    for take in takes:
-        try:
-            with CassetteReader(take) as reader:
-                response = reader.response
-        except CassetteError:
-            response = None
-        statuses.append(NO_ANSWER if response is None else response.status)
-    return statuses
 
 
 def _tell_hit(asked: str, takes: list[str], *, is_json: bool) -> None:

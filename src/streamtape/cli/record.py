@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import click
 
-from streamtape.cli._options import command_argument, listening_port, setting_options
+from streamtape.cli._options import command_argument, command_options, listening_port
 from streamtape.cli._serving import serve
 from streamtape.cli._summary import Finish, finish_options
 from streamtape.core.modes import RecordMode
 from streamtape.server.config import Config, recording_config
 from streamtape.server.upstream.url import with_source
 from streamtape.settings import Settings
-from streamtape.settings.table import SETTINGS
 
 
 @click.command()
-@setting_options(*SETTINGS)
+@command_options("record")
 @finish_options
 @command_argument
 def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import click
 
-from streamtape.cli._options import command_argument, listening_port, setting_options
+from streamtape.cli._options import command_argument, command_options, listening_port
 from streamtape.cli._serving import serve
 from streamtape.cli._summary import Finish, finish_options
 from streamtape.core.pacing import INSTANT
 from streamtape.server.config import replaying_config
 from streamtape.settings import Settings
-from streamtape.settings.table import SETTINGS
-
-_NOT_HERE = frozenset({"upstream", "mode", "on_disconnect"})
-"""What only a server needs that forwards."""
 
 
 @click.command()
-@setting_options(*(name for name in SETTINGS if name not in _NOT_HERE))
+@command_options("replay")
 @finish_options
 @command_argument
 def replay(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None:

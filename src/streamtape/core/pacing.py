@@ -35,7 +35,7 @@ class Pacing:
 
         Call it with the offsets of one interaction in their order. Due times never
         decrease, and count from the start, not from the previous event, so that a
-        late event does not delay the ones behind it.
+        late event does not delay the ones after it.
         """
         if self.max_gap_ns is None:
             return lambda offset_ns: round(offset_ns / self.speed)

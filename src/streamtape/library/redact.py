@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-from streamtape.core.matching.key import DEFAULT_RULES, matched
+from streamtape.core.matching.key import DEFAULT_RULES, match_input_of
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.redaction.headers import clean_request
 from streamtape.core.redaction.scan import Leak
@@ -90,7 +90,7 @@ def redact_file(
 def _other_name(path: Path) -> Path:
     """Return a free name as the recorder would make it of the redacted request."""
     clean = clean_request(read_request(path))
-    stem = cassette_stem(matched(clean, DEFAULT_RULES))
+    stem = cassette_stem(match_input_of(clean, DEFAULT_RULES))
     for number in itertools.count(1):
         if path.suffix == PART_SUFFIX:
             name = f"{stem}.{number}{PART_SUFFIX}"

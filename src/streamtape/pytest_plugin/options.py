@@ -10,23 +10,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from streamtape.errors import UsageError
+
+if TYPE_CHECKING:
+    from streamtape.settings.table import Setting
 
 MARKER: Final = "streamtape"
 
 _MODES: Final = ("none", "once", "new_episodes", "all", "passthrough")
 _ALIASES: Final = {"rewrite": "all"}
 """What others call a mode of ours."""
-_SETTINGS: Final = (
-    *("mode", "speed", "max_gap", "exhausted", "collapse_retries", "upstream"),
-    *("ignore", "replace", "headers", "rename_ids", "preset"),
-)
 _DEFAULTS: Final = {"mode": "none", "speed": "instant", "exhausted": "error"}
-_MARKER_WORDS: Final = ("cassettes", *_SETTINGS)
 
 
 class Unused(StrEnum):
@@ -185,12 +183,38 @@ def _read_mark(mark: pytest.Mark) -> dict[str, object]:
 
 
 def _checked(said: Mapping[str, object], source: str) -> dict[str, object]:
+    known = ["cassettes", *(setting.name for setting in _settings())]
     for name in said:
-        if name not in _MARKER_WORDS:
-            near = difflib.get_close_matches(name, _MARKER_WORDS, n=1)
-            hint = f"did you mean {near[0]}?" if near else ", ".join(_MARKER_WORDS)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else ", ".join(known)
             raise UsageError(f"{source}: unknown word {name!r}; {hint}")
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _settings() -> Iterator[Setting]:
+    """Yield what can be said of one test."""
+    # A run without a marked test is spared what this loads.
+    from streamtape.settings.table import SETTINGS
+
+    for name, setting in SETTINGS.items():
+        if setting.is_for_scopes or name == "upstream":
+            yield setting
+
+
+def explain_marker() -> str:
+    """Return the words of the marker as a table in Markdown, ending in a newline."""
+    lines = [
+        "| Word | Value | Default | Meaning |",
+        "| --- | --- | --- | --- |",
+        "| `cassettes` | a folder |  | One within `cassettes/` that tests share, "
+        "instead of their own; also as the only argument without a name. |",
+    ]
+    for setting in _settings():
+        default = _DEFAULTS.get(setting.name, "")
+        cells = f"`{setting.name}`", setting.expected, default, setting.help
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _read_mode(said: object) -> str:

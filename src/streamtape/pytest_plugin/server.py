@@ -12,19 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from streamtape.core.matching.takes import Exhausted
 from streamtape.core.modes import RecordMode
 from streamtape.pytest_plugin.cassettes import Tape
 from streamtape.pytest_plugin.keeping import Keeping
 from streamtape.pytest_plugin.options import Asked, usage_errors
 from streamtape.pytest_plugin.outcomes import Verdict
 from streamtape.pytest_plugin.staging import Staging, begin_staging
-from streamtape.server.clock import cpu_ns
-from streamtape.server.config import Config, Policy, adjust
+from streamtape.server.config import Config, adjust, make_policy
 from streamtape.server.server import RunningServer
 from streamtape.server.summary import saved_by
 from streamtape.server.upstream.url import check_upstream, find_upstream
-from streamtape.settings import Settings, resolve
+from streamtape.settings import Policy, Settings, resolve
 
 _WRITING = frozenset({RecordMode.ALL, RecordMode.NEW_EPISODES, RecordMode.ONCE})
 
@@ -67,14 +65,7 @@ class Worker:
         settings = self._settings
         given = dict(asked.settings)
         upstream = given.pop("upstream", None)
-        policy = Policy(
-            pacing=settings.pacing,
-            exhausted=Exhausted.ERROR,
-            collapse_retries=settings.collapse_retries,
-            on_disconnect=settings.on_disconnect,
-            rules=replace(settings.rules, cpu_ns=cpu_ns),
-        )
-        policy = adjust(policy, given)
+        policy = adjust(make_policy(settings), given)
         if policy.mode is RecordMode.NONE:
             return policy
         if upstream:

@@ -1,4 +1,4 @@
-"""What one server is told at its start."""
+"""What one server is given at its start."""
 
 from __future__ import annotations
 
@@ -6,43 +6,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from streamtape.core.matching.key import DEFAULT_RULES
 from streamtape.core.matching.rules import Rules
-from streamtape.core.matching.takes import Exhausted
-from streamtape.core.modes import OnDisconnect, RecordMode
-from streamtape.core.pacing import Pacing
+from streamtape.core.modes import RecordMode
 from streamtape.server.clock import cpu_ns
 from streamtape.server.http.guard import TOKEN_VARIABLE
 from streamtape.server.upstream.url import find_upstream
-from streamtape.settings import ScopeSettings, Settings
-from streamtape.settings.table import DEFAULT_CASSETTES, get_setting
+from streamtape.settings import Policy, ScopeSettings, Settings
+from streamtape.settings.table import DEFAULT_CASSETTES, SETTINGS, get_setting
 
-_POLICY_FIELDS: Final = frozenset(
-    {"mode", "exhausted", "collapse_retries", "on_disconnect"}
-)
-_RULES_FIELDS: Final = frozenset(each.name for each in fields(Rules) if each.compare)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How requests are answered: what may differ from scope to scope."""
-
-    mode: RecordMode = RecordMode.NONE
-    pacing: Pacing = field(default_factory=Pacing)
-    exhausted: Exhausted = Exhausted.CYCLE
-    collapse_retries: bool = False
-    """Whether recorded failures are skipped that a later take made good."""
-    on_disconnect: OnDisconnect = OnDisconnect.STOP
-    """What a client that leaves in mid-answer does to the recording."""
-    rules: Rules = DEFAULT_RULES
-    upstream: str | None = None
-    """Base URL to forward to; None for that of the server, if it has one."""
-    upstream_source: str = field(default="", compare=False)
-    """Who named that; empty if it is not known."""
-    where: str = field(default="", compare=False)
-    """Where a rule would have to be said; empty for the usual place."""
+_RULES: Final = frozenset(each.name for each in fields(Rules) if each.compare)
+"""The names of the settings that matching goes by."""
+_CHECKED: Final = frozenset({"upstream", "port"})
+"""Settings that are not taken as they were said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +73,7 @@ class Config:
 
 def recording_config(settings: Settings, *, port: int) -> Config:
     """
-    Return what a server that may record is told.
+    Return the configuration of a server that may record.
 
     Args:
         port: Where to listen.
@@ -104,21 +81,7 @@ def recording_config(settings: Settings, *, port: int) -> Config:
     Raises:
         UsageError: The upstream can't be one.
     """
-    config = Config(
-        cassettes=settings.cassettes,
-        policy=_policy(
-            settings, settings.mode or RecordMode.ALL, where=find_place(settings)
-        ),
-        scopes={
-            name: _policy(
-                scope, scope.mode or RecordMode.ALL, where=find_place(settings, name)
-            )
-            for name, scope in settings.scopes.items()
-        },
-        port=port,
-        listen=settings.listen,
-        token=os.environ.get(TOKEN_VARIABLE) or None,
-    )
+    config = _config(settings, port=port, otherwise=RecordMode.ALL)
     if config.replays_only:
         return config
     upstream, source = find_upstream(settings, port=port)
@@ -127,20 +90,38 @@ def recording_config(settings: Settings, *, port: int) -> Config:
 
 def replaying_config(settings: Settings, *, port: int) -> Config:
     """
-    Return what a server is told that never opens a connection, whatever is set.
+    Return the configuration of a server that never opens a connection, whatever is set.
 
     Args:
         port: Where to listen.
     """
-    return Config(
-        cassettes=settings.cassettes,
-        policy=_policy(settings, RecordMode.NONE, where=find_place(settings)),
+    config = _config(settings, port=port, otherwise=RecordMode.NONE)
+    return replace(
+        config,
+        policy=replace(config.policy, mode=RecordMode.NONE),
         scopes={
-            name: _policy(scope, RecordMode.NONE, where=find_place(settings, name))
+            name: replace(policy, mode=RecordMode.NONE)
+            for name, policy in config.scopes.items()
+        },
+    )
+
+
+def _config(settings: Settings, *, port: int, otherwise: RecordMode) -> Config:
+    """Return what the settings say; the mode that they leave open is the other one."""
+    own = {each.name for each in fields(Config)} - _CHECKED
+    values = {
+        setting.field: settings.values[setting.name]
+        for setting in SETTINGS.values()
+        if setting.field in own
+    }
+    return Config(
+        **values,
+        policy=make_policy(settings, otherwise, where=find_place(settings)),
+        scopes={
+            name: make_policy(scope, otherwise, where=find_place(settings, name))
             for name, scope in settings.scopes.items()
         },
         port=port,
-        listen=settings.listen,
         token=os.environ.get(TOKEN_VARIABLE) or None,
     )
 
@@ -153,7 +134,7 @@ def find_place(settings: Settings, scope: str = "") -> str:
         scope: Name of the scope that it is for; empty for all of them.
     """
     said: ScopeSettings = settings.scopes.get(scope, settings)
-    sources = {said.sources[name] for name in _RULES_FIELDS}
+    sources = {said.sources[name] for name in _RULES}
     for source in sorted(sources):
         if source.startswith(("--", "STREAMTAPE_", "argument ")):
             return f"{source}, which goes before every file,"
@@ -167,16 +148,19 @@ def find_place(settings: Settings, scope: str = "") -> str:
     return f"[{table}] of {path}" if table else str(path)
 
 
-def _policy(settings: ScopeSettings, mode: RecordMode, *, where: str) -> Policy:
-    return Policy(
-        mode=mode,
-        pacing=settings.pacing,
-        exhausted=settings.exhausted or Exhausted.CYCLE,
-        collapse_retries=settings.collapse_retries,
-        on_disconnect=settings.on_disconnect,
-        rules=replace(settings.rules, cpu_ns=cpu_ns),
-        where=where,
-    )
+def make_policy(
+    settings: ScopeSettings, mode: RecordMode = RecordMode.NONE, *, where: str = ""
+) -> Policy:
+    """
+    Return how a server answers requests under some settings.
+
+    Args:
+        mode: What holds where none is set.
+        where: Where a rule would have to be said; empty for the usual place.
+    """
+    # Only a server may stop rules that take too long: the core reads no clock.
+    rules = Rules(cpu_ns=cpu_ns)
+    return settings.policy(Policy(mode=mode, rules=rules, where=where))
 
 
 def adjust(policy: Policy, given: Mapping[str, object]) -> Policy:
@@ -190,25 +174,12 @@ def adjust(policy: Policy, given: Mapping[str, object]) -> Policy:
     Raises:
         UsageError: There is no such setting, or it can't be that.
     """
-    read = {
-        name: get_setting(name, source="scope", is_scope=True).read(value, source=name)
-        for name, value in given.items()
-        if value is not None
-    }
-    changed: dict[str, Any] = {
-        name: value for name, value in read.items() if name in _POLICY_FIELDS
-    }
-    pacing: dict[str, Any] = {
-        name: value for name, value in read.items() if name == "speed"
-    }
-    if isinstance(gap_s := read.get("max_gap"), (int, float)):
-        pacing["max_gap_ns"] = round(gap_s * 1e9)
-    rules: dict[str, Any] = {
-        name: value for name, value in read.items() if name in _RULES_FIELDS
-    }
-    return replace(
-        policy,
-        pacing=replace(policy.pacing, **pacing),
-        rules=replace(policy.rules, **rules),
-        **changed,
+    return policy.with_settings(
+        {
+            name: get_setting(name, source="scope", is_scope=True).read(
+                value, source=name
+            )
+            for name, value in given.items()
+            if value is not None
+        }
     )

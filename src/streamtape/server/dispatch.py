@@ -8,7 +8,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from streamtape.core.matching.takes import without_retries
 from streamtape.core.modes import Action, decide
 from streamtape.errors import (
     CassetteNotFoundError,
@@ -18,12 +17,13 @@ from streamtape.errors import (
 )
 from streamtape.server.clock import Clock
 from streamtape.server.commits import Commits
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.forward import Forwards, Upstreams
-from streamtape.server.misses import report_miss
+from streamtape.server.misses import MissExplainer
 from streamtape.server.replay import Hits
 from streamtape.server.request import Asked, Question, read_question
 from streamtape.server.scopes import Scopes
+from streamtape.settings import Policy
 
 _LOOKS = 4
 """How often a library that changes under our hands is looked at for one request."""
@@ -45,6 +45,7 @@ class Exchanges:
         self.scopes = scopes
         self._commits = Commits()
         self._hits = Hits(clock)
+        self._misses = MissExplainer()
         self._forwards = Forwards(config, upstreams, self._commits, clock)
 
     def can_forward(self, policy: Policy) -> bool:
@@ -67,9 +68,7 @@ class Exchanges:
             question = read_question(asked, limit_bytes=self.config.body_limit_bytes)
             for attempt in range(_LOOKS):
                 with contextlib.suppress(CassetteNotFoundError):
-                    return await self._answer(
-                        asked, question, looks_anew=attempt > 0
-                    )
+                    return await self._answer(asked, question, looks_anew=attempt > 0)
                 # It was taken away, replaced or given its name behind our look.
             return await self._refuse(asked, question)
         except (MissError, UpstreamError, ConnectionError):
@@ -141,12 +140,12 @@ class Exchanges:
             raise
 
     async def _refuse(self, asked: Asked, question: Question) -> web.StreamResponse:
-        assert question.seen is not None
+        assert question.match_input is not None
         tally = asked.scope.tally
         question.exchange.told = "miss"
         tally.count("miss")
         report = await asyncio.to_thread(
-            report_miss, asked.scope, question.clean, question.seen, question.key
+            self._misses.explain, asked.scope, question.clean, question.match_input
         )
         tally.add_miss(question.key, report)
         raise MissError(str(report))
@@ -166,24 +165,13 @@ class Exchanges:
             return on_miss, None
         key = question.key
         await self._commits.settle(scope, key)
-        path = None
-        if not looks_anew:
-            path = await self._next_take(asked, key, scope.library.known_takes(key))
-        if path is None:
-            # A large folder takes a while to look through; the streams go on.
-            paths = await asyncio.to_thread(scope.library.takes, key)
-            path = await self._next_take(asked, key, paths)
-        return (on_miss, None) if path is None else (Action.REPLAY, path)
-
-    async def _next_take(
-        self, asked: Asked, key: str, paths: list[Path]
-    ) -> Path | None:
-        """Return the take whose turn it is, or None if none is left."""
-        scope = asked.scope
-        if asked.policy.collapse_retries and len(paths) > 1:
-            statuses = [await self._hits.status_of(path) for path in paths]
-            # What is skipped was needed once: nobody should take it away as unused.
-            scope.tally.used.update(paths)
-            paths = [paths[index] for index in without_retries(statuses)]
+        paths = [] if looks_anew else scope.library.known_takes(key)
+        if len(paths) > 1 and scope.policy.collapse_retries:
+            # Which of them are skipped stands in the cassettes.
+            paths = []
         index = scope.takes.next(key, len(paths))
-        return None if index is None else paths[index]
+        if index is None:
+            # A large folder takes a while to look through; the streams go on.
+            paths = await asyncio.to_thread(scope.find_answers, key)
+            index = scope.takes.next(key, len(paths))
+        return (on_miss, None) if index is None else (Action.REPLAY, paths[index])

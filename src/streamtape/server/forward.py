@@ -17,12 +17,13 @@ from streamtape.core.recording import Recording
 from streamtape.errors import UpstreamUnreachableError
 from streamtape.server.clock import Clock, wall_time
 from streamtape.server.commits import Commits, Ended
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.record import AloneLimits, Batch, Relay, Tape
 from streamtape.server.request import Asked, Question
 from streamtape.server.response import open_outlet, tell
 from streamtape.server.upstream.client import TimedResponse, Upstream
 from streamtape.server.upstream.headers import returned_headers
+from streamtape.settings import Policy
 
 
 class Forwards:
@@ -165,11 +166,11 @@ class Forwards:
 
 
 def _new_tape(asked: Asked, question: Question) -> Tape:
-    assert question.seen is not None
+    assert question.match_input is not None
     recording = Recording(
         question.clean, recorded_at=wall_time(), match_key=question.default_key
     )
-    stem = cassette_stem(question.seen)
+    stem = cassette_stem(question.match_input)
     return Tape(recording, asked.scope.library.new_writer(stem))
 
 

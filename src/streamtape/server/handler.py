@@ -21,7 +21,6 @@ from streamtape.server.answers import (
     json_answer,
     preflight_answer,
 )
-from streamtape.server.config import Policy
 from streamtape.server.dispatch import Exchanges
 from streamtape.server.environment import OWN_PATH
 from streamtape.server.http.connections import Connection
@@ -34,6 +33,7 @@ from streamtape.server.http.guard import (
 from streamtape.server.http.listen import is_loopback
 from streamtape.server.request import Asked, read_body
 from streamtape.server.scopes import split_scope
+from streamtape.settings import Policy
 from streamtape.version import __version__
 
 log = logging.getLogger(__name__)

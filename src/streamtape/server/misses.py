@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
-from typing import Final
 
-from streamtape.core.matching.key import Matched
+from streamtape.core.matching.key import MatchInput
 from streamtape.core.misses.nearest import Recorded
 from streamtape.core.misses.report import (
     SETTINGS_PLACE,
@@ -20,56 +19,27 @@ from streamtape.library.reader import read_request
 from streamtape.server.scopes import Scope
 
 
-def report_miss(
-    scope: Scope, asked: CleanRequest, seen: Matched, key: str
-) -> MissReport:
-    """
-    Return why nothing in a scope answers a request. Blocks: it reads cassettes.
-
-    Args:
-        seen: Of the request, under the scope's rules.
-        key: The match key of that.
-    """
-    report = _report(scope, asked, seen, key)
-    return replace(report, recorder=scope.recorder)
-
-
-def _report(scope: Scope, asked: CleanRequest, seen: Matched, key: str) -> MissReport:
-    library = scope.library
-    # They were looked up just now.
-    takes = library.known_takes(key, with_parts=True)
-    if takes:
-        return explain_exhausted(
-            asked,
-            seen,
-            name=library.name_of(takes[0]),
-            takes=len(takes),
-            library=str(library.folder),
-        )
-    return _SHARED.explain(scope, asked, seen)
-
-
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
     """The misses of one scope that are being explained now."""
 
     recorded: Recorded[CassetteInfo]
     came: int = 0
-    """How many, those that were told included."""
-    told: int = 0
+    """How many, those that were explained included."""
+    explained: int = 0
     infos: list[CassetteInfo] = field(default_factory=list)
     """What is in the library."""
     listed: int = 0
     """How many had come when that was listed."""
 
 
-class _Shared:
+class MissExplainer:
     """
     Explains misses one after the other, and reads each cassette once for all that
     come at the same time.
 
     What came into the library before a miss did is seen, and nothing is kept when
-    none is left.
+    none is left. For use by several threads.
     """
 
     def __init__(self) -> None:
@@ -77,10 +47,31 @@ class _Shared:
         self._counting = threading.Lock()
         self._explaining = threading.Lock()
 
-    def explain(self, scope: Scope, asked: CleanRequest, seen: Matched) -> MissReport:
+    def explain(
+        self, scope: Scope, asked: CleanRequest, match_input: MatchInput
+    ) -> MissReport:
         """
-        Explain a miss that no take has the key of. Blocks.
+        Return why nothing in a scope answers a request. Blocks: it reads cassettes.
+
+        Args:
+            match_input: Of the request, under the scope's rules.
         """
+        library = scope.library
+        if takes := library.takes(match_input.key):
+            report = explain_exhausted(
+                asked,
+                match_input,
+                name=library.name_of(takes[0]),
+                takes=len(takes),
+                library=str(library.folder),
+            )
+        else:
+            report = self._compare(scope, asked, match_input)
+        return replace(report, recorder=scope.recorder)
+
+    def _compare(
+        self, scope: Scope, asked: CleanRequest, match_input: MatchInput
+    ) -> MissReport:
         with self._counting:
             if (waiting := self._waiting.get(scope)) is None:
                 waiting = self._waiting[scope] = _Waiting(recorded=_recorded(scope))
@@ -93,7 +84,7 @@ class _Shared:
                     waiting.infos = scope.library.infos()
                 return explain_miss(
                     asked,
-                    seen,
+                    match_input,
                     waiting.infos,
                     waiting.recorded,
                     library=str(scope.library.folder),
@@ -101,12 +92,9 @@ class _Shared:
                 )
         finally:
             with self._counting:
-                waiting.told += 1
-                if waiting.told == waiting.came:
+                waiting.explained += 1
+                if waiting.explained == waiting.came:
                     del self._waiting[scope]
-
-
-_SHARED: Final = _Shared()
 
 
 def _recorded(scope: Scope) -> Recorded[CassetteInfo]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from streamtape.core.matching.key import request_key
-from streamtape.core.matching.takes import NO_ANSWER, scale_waits
+from streamtape.core.matching.takes import scale_waits
 from streamtape.core.model import EndReason, Part, Response
 from streamtape.core.redaction.headers import replayed_headers
 from streamtape.core.sse import encode_event
@@ -40,22 +40,6 @@ class Hits:
     def stop(self) -> None:
         """Let answers that break off from now on do so because the server stops."""
         self._is_stopping = True
-
-    async def status_of(self, path: Path) -> int:
-        """
-        Return the status that a cassette answers with.
-
-        Raises:
-            CassetteNotFoundError: There is none any more.
-        """
-        try:
-            with await self._open(path) as cassette:
-                response = cassette.response
-                return NO_ANSWER if response is None else response.status
-        except CassetteNotFoundError:
-            raise
-        except CassetteError:
-            return NO_ANSWER
 
     async def replay(
         self, asked: Asked, question: Question, path: Path

@@ -14,15 +14,20 @@ from typing import Final
 from aiohttp import HttpVersion11, web
 
 from streamtape.core.matching.body import decode_body
-from streamtape.core.matching.key import DEFAULT_RULES, Matched, matched, request_key
+from streamtape.core.matching.key import (
+    DEFAULT_RULES,
+    MatchInput,
+    match_input_of,
+    request_key,
+)
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode
 from streamtape.core.redaction.headers import CleanRequest, clean_request
 from streamtape.core.redaction.secrets import remember_request
 from streamtape.errors import RefusedRequestError
-from streamtape.server.config import Policy
 from streamtape.server.scopes import Scope
 from streamtape.server.stats import Exchange
+from streamtape.settings import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ class Question:
     """A request as matching sees it."""
 
     clean: CleanRequest
-    seen: Matched | None
+    match_input: MatchInput | None
     """None where nothing is looked for, so that no rule holds a request up."""
     key: str
     """The match key under the scope's rules."""
@@ -74,13 +79,13 @@ def read_question(asked: Asked, *, limit_bytes: int) -> Question:
     remember_request(asked.request)
     clean = clean_request(decode_body(asked.request, limit_bytes=limit_bytes))
     rules = asked.policy.rules
-    seen = None
+    match_input = None
     if asked.policy.mode is not RecordMode.PASSTHROUGH:
-        seen = matched(clean, rules)
-    key = "" if seen is None else seen.key
+        match_input = match_input_of(clean, rules)
+    key = "" if match_input is None else match_input.key
     return Question(
         clean=clean,
-        seen=seen,
+        match_input=match_input,
         key=key,
         has_default_rules=rules == DEFAULT_RULES,
         exchange=asked.scope.tally.begin(clean, key),

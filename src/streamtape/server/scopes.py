@@ -20,14 +20,21 @@ from urllib.parse import unquote
 
 from streamtape.core.matching.key import DEFAULT_RULES, request_key
 from streamtape.core.matching.rules import Rules
-from streamtape.core.matching.takes import Takes
+from streamtape.core.matching.takes import NO_ANSWER, Takes, without_retries
 from streamtape.core.modes import RecordMode
-from streamtape.errors import RefusedRequestError, UsageError
+from streamtape.errors import (
+    CassetteError,
+    CassetteNotFoundError,
+    RefusedRequestError,
+    UsageError,
+)
 from streamtape.library.disk import Disk
 from streamtape.library.library import Library
+from streamtape.library.reader import CassetteReader
 from streamtape.server.clock import wall_ns
-from streamtape.server.config import Config, Policy
+from streamtape.server.config import Config
 from streamtape.server.stats import Tally
+from streamtape.settings import Policy
 
 
 class Scopes:
@@ -181,6 +188,24 @@ class Scope:
                 self.began_empty = self.library.is_empty
                 self.is_open = True
 
+    def find_answers(self, key: str) -> list[Path]:
+        """
+        Return the cassettes that answer a request, in their order, maybe none.
+
+        They are all takes that there are, or those that are left when recorded
+        failures are skipped. Blocks.
+
+        Raises:
+            CassetteNotFoundError: One was taken away while it was looked at.
+            CassetteError: As :meth:`~streamtape.library.library.Library.refresh`.
+        """
+        takes = self.library.takes(key)
+        if len(takes) < 2 or not self.policy.collapse_retries:
+            return takes
+        # What is skipped was needed once: nobody should take it away as unused.
+        self.tally.used.update(takes)
+        return [takes[index] for index in without_retries([*map(_status_of, takes)])]
+
     def reset(self) -> None:
         """
         Begin a new run: with the first take of every request, and with the folder as
@@ -202,6 +227,18 @@ class Scope:
         """What people call a cassette, from the top of the whole library."""
         name = self.library.name_of(path)
         return f"{self.name}/{name}" if self.name else name
+
+
+def _status_of(take: Path) -> int:
+    """Return the status of a take; one that can't be played stands for a failure."""
+    try:
+        with CassetteReader(take) as reader:
+            response = reader.response
+    except CassetteNotFoundError:
+        raise
+    except CassetteError:
+        response = None
+    return NO_ANSWER if response is None else response.status
 
 
 _MOST_KNOWN: Final = 16

@@ -30,7 +30,7 @@ class UnfitError(Exception):
 
     Args:
         got: The value.
-        place: Where in it, behind its description; empty for all of it.
+        place: Where in it, after its description; empty for all of it.
     """
 
     def __init__(self, got: object, place: str = "") -> None:
@@ -98,13 +98,34 @@ def read_speed(value: object) -> float:
             raise UnfitError(value)
 
 
-def read_seconds(value: object) -> float:
-    """Take a time that is neither negative nor endless."""
+def read_seconds(value: object) -> int:
+    """Take a time in seconds that is neither negative nor endless, and return ns."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnfitError(value)
     if not 0 <= value <= LONGEST_S:
         raise UnfitError(value)
-    return float(value)
+    return round(value * 1e9)
+
+
+def show_seconds(value_ns: object) -> object:
+    """Return what :func:`read_seconds` takes for a time in ns."""
+    return value_ns / 1e9 if isinstance(value_ns, int) else value_ns
+
+
+def show_speed(value: object) -> object:
+    """Return what :func:`read_speed` takes, as JSON can have it."""
+    return "instant" if value == INSTANT else value
+
+
+def show(value: object) -> object:
+    """Return a value as JSON and TOML have it."""
+    match value:
+        case Path():
+            return str(value)
+        case tuple():
+            return [show(item) for item in value]
+        case _:
+            return value
 
 
 def read_bool(value: object) -> bool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from streamtape.core.matching.rules import Rules
 from streamtape.errors import UsageError
 from streamtape.settings.parse import describe
 from streamtape.settings.policy import ScopeSettings, Settings
@@ -68,18 +67,29 @@ def resolve(
     strongest = _read_variables(variables, besides=strongest) | strongest
     of_files = _for_scopes(top)
     top |= strongest
+    cassettes, source = top["cassettes"]
+    top["cassettes"] = (folder or Path()) / cassettes, source
     return Settings(
-        **_common(top),
-        upstream=top["upstream"][0],
-        cassettes=(folder or Path()) / top["cassettes"][0],
-        port=top["port"][0],
-        listen=top["listen"][0],
+        values=_values(top),
+        sources=_sources(top),
         scopes={
-            name: ScopeSettings(**_common(of_files | said | _for_scopes(strongest)))
+            name: _scope_settings(of_files | said | _for_scopes(strongest))
             for name, said in scopes.items()
         },
         files=tuple(file.path for file in files),
     )
+
+
+def _scope_settings(said: _Said) -> ScopeSettings:
+    return ScopeSettings(values=_values(said), sources=_sources(said))
+
+
+def _values(said: _Said) -> dict[str, Any]:
+    return {name: value for name, (value, _) in said.items()}
+
+
+def _sources(said: _Said) -> dict[str, str]:
+    return {name: source for name, (_, source) in said.items()}
 
 
 def _for_scopes(said: _Said) -> _Said:
@@ -152,28 +162,6 @@ def _read_table(
         checked = setting.read(value, source=f"{place}: {name}")
         read[name] = checked, source
     return read
-
-
-def _common(said: _Said) -> dict[str, Any]:
-    """Return what the server and each scope have in common, as the fields hold it."""
-    values = {name: value for name, (value, _) in said.items()}
-    gap_s = values["max_gap"]
-    return {
-        "mode": values["mode"],
-        "speed": values["speed"],
-        "max_gap_ns": None if gap_s is None else round(gap_s * 1e9),
-        "exhausted": values["exhausted"],
-        "collapse_retries": values["collapse_retries"],
-        "on_disconnect": values["on_disconnect"],
-        "rules": Rules(
-            ignore=values["ignore"],
-            replace=values["replace"],
-            headers=values["headers"],
-            rename_ids=values["rename_ids"],
-            preset=values["preset"],
-        ),
-        "sources": {name: source for name, (_, source) in said.items()},
-    }
 
 
 def _current_folder(folder: Path | None) -> Path:

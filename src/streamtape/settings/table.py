@@ -30,7 +30,16 @@ from streamtape.settings.parse import (
     read_seconds,
     read_speed,
     read_url,
+    show,
+    show_seconds,
+    show_speed,
 )
+
+_RECORDING: Final = ("record",)
+"""The commands with the flags of what only a server needs that forwards."""
+_SERVING: Final = ("record", "replay")
+_MATCHING: Final = (*_SERVING, "explain")
+"""Those with the flags of what says which cassette answers a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ class Setting:
     help: str
     """A sentence or two, for the help of commands and the docs."""
     expected: str
-    """What its value is, for the docs and behind "expected" in errors."""
+    """What its value is, for the docs and after "expected" in errors."""
     convert: Callable[[object], object]
     """
     Return the value for one of TOML or Python, which may be one already.
@@ -51,18 +60,29 @@ class Setting:
     """
     parse: Callable[[str], object] = str
     """Return what a text would be in TOML."""
+    show: Callable[[object], object] = show
+    """Return what a value is in TOML and JSON."""
+    held_as: str = ""
+    """The field that holds the value, where that has another name."""
     metavar: str = ""
-    """What stands for the value behind the flag, a word for each argument of it."""
+    """What stands for the value after the flag, a word for each argument of it."""
     choices: type[StrEnum] | None = None
     is_list: bool = False
     is_switch: bool = False
     is_for_scopes: bool = True
     """Whether a scope may have its own."""
+    commands: tuple[str, ...] = _SERVING
+    """Which commands have its flag; ``config`` has all."""
     default: object = None
     foreign_variable: str = ""
     """A variable that others read too, which is asked where nobody else says it."""
     shown_default: str = ""
     """What holds where nothing is said, in words; empty for nothing at all."""
+
+    @property
+    def field(self) -> str:
+        """The field that holds the value, of a policy or of a server's config."""
+        return self.held_as or self.name
 
     @property
     def flag(self) -> str:
@@ -108,6 +128,7 @@ def choice(
     *,
     default: StrEnum | None = None,
     shown_default: str = "",
+    commands: tuple[str, ...] = _SERVING,
 ) -> Setting:
     """
     Return a setting that is one of a few words.
@@ -123,10 +144,11 @@ def choice(
         choices=choices,
         default=default,
         shown_default=shown_default if default is None else default.value,
+        commands=commands,
     )
 
 
-def switch(name: str, help: str) -> Setting:
+def switch(name: str, help: str, *, commands: tuple[str, ...] = _SERVING) -> Setting:
     """Return a setting that is off unless it is said to be on."""
     return Setting(
         name=name,
@@ -137,6 +159,7 @@ def switch(name: str, help: str) -> Setting:
         is_switch=True,
         default=False,
         shown_default="false",
+        commands=commands,
     )
 
 
@@ -144,7 +167,7 @@ def list_of(
     name: str, help: str, *, of: str, convert: Callable[[object], object], metavar: str
 ) -> Setting:
     """
-    Return a setting that is a list, empty where nothing is said.
+    Return a setting of matching that is a list, empty where nothing is said.
 
     Args:
         of: What is in it, in the plural.
@@ -158,6 +181,7 @@ def list_of(
         metavar=metavar,
         is_list=True,
         default=(),
+        commands=_MATCHING,
     )
 
 
@@ -179,6 +203,7 @@ _ALL: Final = (
         convert=read_url,
         metavar="URL",
         is_for_scopes=False,
+        commands=_RECORDING,
         foreign_variable=BASE_URL_VARIABLE,
         shown_default=f"${BASE_URL_VARIABLE}, or else the public API",
     ),
@@ -189,6 +214,7 @@ _ALL: Final = (
         convert=read_folder,
         metavar="DIR",
         is_for_scopes=False,
+        commands=_MATCHING,
         default=Path(DEFAULT_CASSETTES),
         shown_default=DEFAULT_CASSETTES,
     ),
@@ -217,12 +243,14 @@ _ALL: Final = (
         RecordMode,
         "When to record and when to replay.",
         shown_default="all for record, none for replay",
+        commands=_RECORDING,
     ),
     Setting(
         name="speed",
         help="1 is the recorded pace, 10 ten times as fast.",
         expected="a number such as 1 or 10, or instant",
         convert=read_speed,
+        show=show_speed,
         metavar="N|instant",
         default=1.0,
         shown_default="1",
@@ -233,6 +261,8 @@ _ALL: Final = (
         expected=f"a number of seconds from 0 to {LONGEST_S}",
         convert=read_seconds,
         parse=parse_number(float),
+        show=show_seconds,
+        held_as="max_gap_ns",
         metavar="SECONDS",
     ),
     choice(
@@ -242,13 +272,18 @@ _ALL: Final = (
         "first one.",
         shown_default="cycle",
     ),
-    switch("collapse_retries", "Skip recorded failures that a later take made good."),
+    switch(
+        "collapse_retries",
+        "Skip recorded failures that a later take made good.",
+        commands=_MATCHING,
+    ),
     choice(
         "on_disconnect",
         OnDisconnect,
         "What a client that leaves in mid-answer does to the recording: stop it, or "
         "have it finish alone, within 60 s and 32 MiB.",
         default=OnDisconnect.STOP,
+        commands=_RECORDING,
     ),
     list_of(
         "ignore",
@@ -271,13 +306,18 @@ _ALL: Final = (
         convert=read_headers,
         metavar="NAME",
     ),
-    switch("rename_ids", "Match ids of tool calls by their order alone."),
+    switch(
+        "rename_ids",
+        "Match ids of tool calls by their order alone.",
+        commands=_MATCHING,
+    ),
     choice(
         "preset",
         Preset,
         "Rules that come with streamtape, for agents; auto is agent for Claude Code, "
         "and none for other clients.",
         default=Preset.AUTO,
+        commands=_MATCHING,
     ),
 )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtape.core.matching.body import decode_body
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.model import Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
@@ -123,7 +123,7 @@ def test_a_key_in_a_body_that_cannot_be_decoded_is_in_no_stored_byte(
     head = Response(status=200, reason="OK", headers=(), offset_ns=1)
     assert key[:30] not in recording.begin(head)
     assert stored.body.startswith(b"[not decoded: ")
-    assert matched(stored).key != matched(replace(stored, body=b"")).key
+    assert match_input_of(stored).key != match_input_of(replace(stored, body=b"")).key
 
 
 @given(st.binary(max_size=50), st.integers(0, 60))

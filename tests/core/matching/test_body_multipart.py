@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamtape.core.matching.body import BodyKind, find_parts, read_body
-from streamtape.core.matching.key import matched, request_key
+from streamtape.core.matching.key import match_input_of, request_key
 from streamtape.core.model import Request
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def test_a_form_in_any_spelling_has_the_same_key(
 ) -> None:
     one, other = data.draw(forms(of)), data.draw(forms(of))
 
-    assert matched(one).kind is BodyKind.MULTIPART
+    assert match_input_of(one).kind is BodyKind.MULTIPART
     assert request_key(one) == request_key(other)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamtape.core.matching.body import MAX_DEPTH, BodyKind, decode_body
-from streamtape.core.matching.key import DEFAULT_RULES, matched, request_key
+from streamtape.core.matching.key import DEFAULT_RULES, match_input_of, request_key
 from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.rules import Rules
 from streamtape.core.model import Request
@@ -279,15 +279,15 @@ def test_kinds_of_bodies_do_not_collide() -> None:
         b"--x\r\n" + part + b"\r\n--x--",
         media_type="multipart/form-data; boundary=x",
     )
-    like_form = post(json.dumps(matched(form).body).encode())
+    like_form = post(json.dumps(match_input_of(form).body).encode())
     digest = post(b"\xff", media_type="text/plain")
-    like_digest = post(json.dumps(matched(digest).body).encode())
+    like_digest = post(json.dumps(match_input_of(digest).body).encode())
 
     requests = (text, quoted, raw, form, like_form, digest, like_digest)
 
     assert len({request_key(request) for request in requests}) == len(requests)
-    assert matched(form).body == matched(like_form).body
-    assert matched(digest).body == matched(like_digest).body
+    assert match_input_of(form).body == match_input_of(like_form).body
+    assert match_input_of(digest).body == match_input_of(like_digest).body
 
 
 @pytest.mark.parametrize("rules", [DEFAULT_RULES, EVERY_RULE], ids=["default", "every"])
@@ -304,7 +304,7 @@ def test_a_key_does_not_depend_on_the_depth_of_the_stack(
     def key_at(depth: int) -> str:
         return key_at(depth - 1) if depth else request_key(post(body), rules)
 
-    assert matched(post(body), rules).kind is BodyKind.JSON
+    assert match_input_of(post(body), rules).kind is BodyKind.JSON
     assert key_at(300) == request_key(post(body), rules)
 
 
@@ -313,7 +313,7 @@ def test_a_key_does_not_depend_on_the_depth_of_the_stack(
 def test_a_body_of_20_mb_has_a_key(rules: Rules) -> None:
     messages: list[Json] = [{"role": "user", "content": "word " * 10_000}] * 400
 
-    assert matched(ask(*messages), rules).kind is BodyKind.JSON
+    assert match_input_of(ask(*messages), rules).kind is BodyKind.JSON
 
 
 # Method, path and query
@@ -359,7 +359,7 @@ def test_a_query_in_any_spelling_has_the_same_key(
     one, other = (post(target=target) for target in targets)
 
     assert request_key(one) == request_key(other)
-    assert [*matched(one).query] == seen_query(pairs)
+    assert [*match_input_of(one).query] == seen_query(pairs)
 
 
 @given(st.data(), queries, queries)
@@ -433,8 +433,8 @@ def test_headers_are_in_the_key_only_where_the_rules_name_them() -> None:
     assert request_key(one) == request_key(other)
     assert request_key(one, rules) != request_key(other, rules)
     assert request_key(one, rules) != request_key(asked(), rules)
-    assert matched(one, rules).headers == {"anthropic-version": "1"}
-    assert matched(asked(), rules).headers == {"anthropic-version": None}
+    assert match_input_of(one, rules).headers == {"anthropic-version": "1"}
+    assert match_input_of(asked(), rules).headers == {"anthropic-version": None}
 
 
 @given(st.data(), st.sets(st.sampled_from(["a-1", "b-2", "c-3", "d"])))
@@ -451,7 +451,7 @@ def test_betas_are_a_set_in_any_number_of_headers(
         ("ANTHROPIC-BETA", comma.join(listed[cut:])),
     )
 
-    assert matched(request, rules).headers == {"anthropic-beta": sorted(betas)}
+    assert match_input_of(request, rules).headers == {"anthropic-beta": sorted(betas)}
     assert request_key(request, rules) == request_key(
         asked(*(("anthropic-beta", beta) for beta in betas)), rules
     )

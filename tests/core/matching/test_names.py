@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.matching.names import cassette_stem, slug, user_slugs
 from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.rules import Rules
 from streamtape.core.model import Request
 
 if TYPE_CHECKING:
-    from streamtape.core.matching.key import Matched
+    from streamtape.core.matching.key import MatchInput
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
-def get(target: str) -> Matched:
-    return matched(Request(method="GET", target=target))
+def get(target: str) -> MatchInput:
+    return match_input_of(Request(method="GET", target=target))
 
 
-def ask(*messages: Json, rules: Rules | None = None) -> Matched:
+def ask(*messages: Json, rules: Rules | None = None) -> MatchInput:
     body = json.dumps({"messages": [*messages]}).encode()
     request = Request(method="POST", target="/v1/messages", body=body)
-    return matched(request, rules or Rules())
+    return match_input_of(request, rules or Rules())
 
 
 def user(content: Json) -> Json:
@@ -39,7 +39,7 @@ def text(value: str) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("seen", "expected"),
+    ("match_input", "expected"),
     [
         pytest.param(ask(user("What is 2 + 2?")), "what-is-2-2", id="string"),
         pytest.param(
@@ -107,8 +107,10 @@ def text(value: str) -> Json:
         pytest.param(get("/v1/..."), "request", id="no-words-in-path"),
     ],
 )
-def test_the_slug_tells_which_request_it_is(seen: Matched, expected: str) -> None:
-    assert slug(seen) == expected
+def test_the_slug_tells_which_request_it_is(
+    match_input: MatchInput, expected: str
+) -> None:
+    assert slug(match_input) == expected
 
 
 def test_what_a_project_replaces_or_ignores_is_in_no_name() -> None:
@@ -123,20 +125,20 @@ def test_what_a_project_replaces_or_ignores_is_in_no_name() -> None:
 @pytest.mark.parametrize("preset", [*Preset])
 def test_presets_keep_the_words_of_the_user(preset: Preset) -> None:
     reminder = text("<system-reminder>\nNow it is late.\n</system-reminder>\n")
-    seen = ask(user([reminder, text("Hello there")]), rules=Rules(preset=preset))
+    match_input = ask(user([reminder, text("Hello there")]), rules=Rules(preset=preset))
 
-    assert slug(seen) == "hello-there"
+    assert slug(match_input) == "hello-there"
 
 
 def test_every_text_of_the_user_has_words_the_last_one_first() -> None:
-    seen = ask(
+    match_input = ask(
         user([text("One"), text("Two")]),
         {"role": "assistant", "content": "Three"},
         user("…"),
         user("Four"),
     )
 
-    assert [*user_slugs(seen)] == ["four", "", "two", "one"]
+    assert [*user_slugs(match_input)] == ["four", "", "two", "one"]
 
 
 @given(st.text())
@@ -148,6 +150,6 @@ def test_a_slug_is_always_safe_as_a_file_name(words: str) -> None:
 
 
 def test_the_name_of_a_cassette_is_its_slug_and_the_start_of_its_key() -> None:
-    seen = ask(user("Hello there"))
+    match_input = ask(user("Hello there"))
 
-    assert cassette_stem(seen) == f"hello-there-{seen.key[:8]}"
+    assert cassette_stem(match_input) == f"hello-there-{match_input.key[:8]}"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asking import post
 from streamtape.core.matching.key import request_key
-from streamtape.core.matching.paths import find_nodes
+from streamtape.core.matching.paths import find_places
 from streamtape.core.matching.rules import Rules
 from streamtape.errors import UsageError
 
@@ -56,7 +56,7 @@ def test_a_bad_path_is_refused_by_its_name(path: str) -> None:
 @given(st.text(alphabet="$.[]*?@'\"ab01-:,()=!<>&| ", max_size=16))
 def test_a_path_is_read_or_refused(path: str) -> None:
     with suppress(UsageError):
-        list(find_nodes([path], BODY, size_bytes=0))
+        list(find_places([path], BODY, size_bytes=0))
 
 
 @pytest.mark.case(80)
@@ -68,6 +68,13 @@ def test_a_path_is_read_or_refused(path: str) -> None:
         pytest.param("$..[?count($..*) > 1]", {"a": [0] * 2000}, id="filter"),
         pytest.param("$..[?@..[?@..[?@..b]]]", deep(190, [[]] * 9), id="in-a-filter"),
         pytest.param("a" + "[0, 0]" * 8 + "[?@.b]", deep(8, [0] * 3000), id="scalars"),
+        pytest.param("a[?$.a[?$.b > 1]]", {"a": [0] * 600}, id="from-the-root"),
+        pytest.param(
+            "a[?count($.a[?@ == $.a[0]]) > 9]",
+            {"a": [deep(90, 1)] * 200},
+            id="comparing",
+        ),
+        pytest.param("a" + "[0:1, 0:1]" * 18, deep(18, 1), id="slices"),
     ],
 )
 def test_a_path_that_looks_at_too_much_ends_in_an_error_that_names_it(
@@ -91,9 +98,9 @@ def test_a_path_that_looks_at_too_much_ends_in_an_error_that_names_it(
 def test_many_paths_share_what_they_may_look_at() -> None:
     body, each = {"a": list(range(40_000))}, "a[*]"
 
-    assert len(list(find_nodes([each] * 3, body, size_bytes=0))) == 120_000
+    assert len(list(find_places([each] * 3, body, size_bytes=0))) == 120_000
     with pytest.raises(UsageError, match="more than 250,000 places"):
-        list(find_nodes([each] * 4, body, size_bytes=0))
+        list(find_places([each] * 4, body, size_bytes=0))
 
 
 @pytest.mark.parametrize("count", [3, 6])
@@ -103,7 +110,7 @@ def test_filters_within_each_other_do_not_exhaust_the_stack(count: int) -> None:
         path = f"$..[?{path}]"
 
     with suppress(UsageError):
-        list(find_nodes([path], deep(198, 1), size_bytes=0))
+        list(find_places([path], deep(198, 1), size_bytes=0))
 
 
 @pytest.mark.parametrize("path", ["$..*", "$..b", "a[*].b", "$..[?@.b]"])
@@ -112,7 +119,7 @@ def test_a_long_body_may_be_walked_through_by_simple_paths(path: str) -> None:
     body = {"a": [{"b": number, "c": "some text"} for number in range(20_000)]}
     size_bytes = len(json.dumps(body))
 
-    found = list(find_nodes([path] * 3, body, size_bytes=size_bytes))
+    found = list(find_places([path] * 3, body, size_bytes=size_bytes))
 
     assert len(found) >= 3 * 20_000
 
@@ -120,6 +127,6 @@ def test_a_long_body_may_be_walked_through_by_simple_paths(path: str) -> None:
 def test_a_request_that_was_refused_takes_nothing_from_the_next() -> None:
     body = {"a": list(range(80_000))}
     for _ in range(3):
-        assert len(list(find_nodes(["a[*]"], body, size_bytes=0))) == 80_000
+        assert len(list(find_places(["a[*]"], body, size_bytes=0))) == 80_000
         with pytest.raises(UsageError):
-            list(find_nodes(["$..[*, *, *, *]"], body, size_bytes=0))
+            list(find_places(["$..[*, *, *, *]"], body, size_bytes=0))

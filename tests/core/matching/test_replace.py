@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import post
-from streamtape.core.matching.key import matched, request_key
+from streamtape.core.matching.key import match_input_of, request_key
 from streamtape.core.matching.replace import replace_texts
 from streamtape.core.matching.rules import Rules
 from streamtape.core.model import Request
@@ -31,10 +31,10 @@ def test_texts_are_replaced_in_forms_and_in_bodies_that_are_no_json() -> None:
     )
     text = Request(method="POST", target="/", body=b"day 31, not 30")
 
-    assert matched(form, rules).body == {
+    assert match_input_of(form, rules).body == {
         "parts": [{"filename": "a#.txt", "content": "day #"}]
     }
-    assert matched(text, rules).body == "day #, not #"
+    assert match_input_of(text, rules).body == "day #, not #"
 
 
 @pytest.mark.parametrize("text", [r"\1", r"\g<a>", r"\\", r"\n", "$1", "", "é"])
@@ -86,8 +86,8 @@ def test_many_texts_that_each_take_a_little_are_bounded_together() -> None:
             post(texts, f"/v1/messages?{query}"), headers=(("accept", long),)
         )
 
-    assert matched(asked(texts), rules).body == [changed] * 20
-    assert matched(asked(texts), rules).headers == {"accept": changed}
+    assert match_input_of(asked(texts), rules).body == [changed] * 20
+    assert match_input_of(asked(texts), rules).headers == {"accept": changed}
     with pytest.raises(UsageError) as caught:
         request_key(asked(texts * 2), rules)
 
@@ -101,7 +101,7 @@ def test_the_time_of_one_pattern_is_not_that_of_the_next() -> None:
     times_ns = itertools.count(step=10_000_000)
     rules = Rules(replace=(("a", "b"),) * 4, cpu_ns=times_ns.__next__)
 
-    assert matched(post(["a" * 501] * 12), rules).body == ["b" * 501] * 12
+    assert match_input_of(post(["a" * 501] * 12), rules).body == ["b" * 501] * 12
 
 
 def test_a_long_text_may_take_as_long_as_a_linear_pattern_needs() -> None:
@@ -109,7 +109,9 @@ def test_a_long_text_may_take_as_long_as_a_linear_pattern_needs() -> None:
     times_ns = itertools.count(step=1_000_000_000)
     rules = Rules(replace=(("x", "y"),), cpu_ns=times_ns.__next__)
 
-    assert matched(post(["a" * 5_000_000] * 2), rules).body == ["a" * 5_000_000] * 2
+    assert (
+        match_input_of(post(["a" * 5_000_000] * 2), rules).body == ["a" * 5_000_000] * 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_a_short_text_that_is_everywhere_is_looked_at_once() -> None:
     rules = Rules(replace=(("me", "you"),), cpu_ns=times_ns.__next__)
     texts = ["come"] * 1000
 
-    assert matched(post(texts), rules).body == ["coyou"] * 1000
+    assert match_input_of(post(texts), rules).body == ["coyou"] * 1000
     assert replace_texts("come", (("me", "them"),)) == "cothem"
     assert replace_texts("come", (("me", "you"), ("co", ""))) == "you"
 

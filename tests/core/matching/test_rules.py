@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from asking import RECORDED, post
-from streamtape.core.matching.key import matched, request_key
+from streamtape.core.matching.key import match_input_of, request_key
 from streamtape.core.matching.rules import Rules
 from streamtape.core.model import Request
 from streamtape.errors import UsageError
@@ -26,7 +26,9 @@ def test_what_is_ignored_makes_no_difference_to_the_key() -> None:
 
 def test_the_body_that_was_sent_stays_as_it_was() -> None:
     request = post(RECORDED)
-    matched(request, Rules(ignore=("$..*",), replace=((".", "x"),), rename_ids=True))
+    match_input_of(
+        request, Rules(ignore=("$..*",), replace=((".", "x"),), rename_ids=True)
+    )
 
     assert request == post(RECORDED)
 
@@ -54,12 +56,12 @@ def test_texts_are_replaced_in_body_query_and_headers_but_not_in_the_path() -> N
         body=b'{"7": ["day 31", {"a": "1 and 2"}], "b": 5}',
     )
 
-    seen = matched(request, rules)
+    match_input = match_input_of(request, rules)
 
-    assert seen.path == "/v1/files/17"
-    assert seen.query == (("after", "#"), ("after", "#"))
-    assert seen.headers == {"user-agent": "app/#"}
-    assert seen.body == {"7": ["day #", {"a": "# and #"}], "b": 5}
+    assert match_input.path == "/v1/files/17"
+    assert match_input.query == (("after", "#"), ("after", "#"))
+    assert match_input.headers == {"user-agent": "app/#"}
+    assert match_input.body == {"7": ["day #", {"a": "# and #"}], "b": 5}
 
 
 def test_requests_that_differ_elsewhere_keep_different_keys() -> None:

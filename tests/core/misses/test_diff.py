@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asking import changed, post
-from streamtape.core.matching.key import matched, request_key
+from streamtape.core.matching.key import match_input_of, request_key
 from streamtape.core.matching.rules import Rules
 from streamtape.core.misses.diff import Change, Side, find_changes
 from streamtape.core.model import Request
 
 
 def changes(recorded: Request, requested: Request) -> list[Change]:
-    return list(find_changes(matched(recorded), matched(requested)))
+    return list(find_changes(match_input_of(recorded), match_input_of(requested)))
 
 
 def test_changes_keep_the_values_and_their_places() -> None:
@@ -33,7 +33,9 @@ def test_headers_are_compared_where_the_rules_name_them() -> None:
         for betas, more in [("b, a", ()), ("a", (("accept", "*/*"),))]
     )
 
-    assert list(find_changes(matched(one, rules), matched(other, rules))) == [
+    assert list(
+        find_changes(match_input_of(one, rules), match_input_of(other, rules))
+    ) == [
         Change(
             side=Side.HEADER,
             place=("anthropic-beta",),

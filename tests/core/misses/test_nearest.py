@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from asking import RECORDED, changed, post
-from missing import Known, read
-from streamtape.core.matching.key import DEFAULT_RULES, matched
+from missing import CassetteInfo, read
+from streamtape.core.matching.key import DEFAULT_RULES, match_input_of
 from streamtape.core.matching.rules import Rules
-from streamtape.core.misses.nearest import Recorded, find_nearest, sketch
+from streamtape.core.misses.nearest import Recorded, find_nearest, fingerprint_of
 from streamtape.core.model import Request
 
 HELLO, ANSWER, BYE = RECORDED["messages"]
@@ -14,8 +14,8 @@ def nearest(
     requested: Request, *candidates: tuple[str, Request], rules: Rules = DEFAULT_RULES
 ) -> str | None:
     found = find_nearest(
-        sketch(matched(requested, rules)),
-        (Known(name, request) for name, request in candidates),
+        fingerprint_of(match_input_of(requested, rules)),
+        (CassetteInfo(name, request) for name, request in candidates),
         Recorded(read, rules=rules),
     )
     return None if found is None else found.name

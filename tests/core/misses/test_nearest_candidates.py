@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from asking import post
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.misses.nearest import choose_candidates, first_takes
 from streamtape.core.model import Request
 
@@ -13,7 +13,7 @@ MB = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Known:
+class CassetteInfo:
     name: str
     size_bytes: int = 1
 
@@ -48,9 +48,9 @@ def test_a_recorded_request_has_one_candidate_in_each_folder() -> None:
     [pytest.param(8000, 1024, id="many"), pytest.param(4, 4 * MB, id="large")],
 )
 def test_all_of_a_small_library_is_compared(count: int, size_bytes: int) -> None:
-    known = [Known(f"a-{i:08x}", size_bytes) for i in range(count)]
+    known = [CassetteInfo(f"a-{i:08x}", size_bytes) for i in range(count)]
 
-    found = choose_candidates(matched(asks("Hi")), known, body_bytes=9)
+    found = choose_candidates(match_input_of(asks("Hi")), known, body_bytes=9)
 
     assert {each.name for each in found} == {each.name for each in known}
 
@@ -65,25 +65,27 @@ def test_all_of_a_small_library_is_compared(count: int, size_bytes: int) -> None
 def test_of_a_large_library_so_much_is_compared_as_a_client_waits_for(
     size_bytes: int, chosen: int
 ) -> None:
-    known = [Known(f"a-{i:08x}", size_bytes) for i in range(100)]
+    known = [CassetteInfo(f"a-{i:08x}", size_bytes) for i in range(100)]
 
-    found = choose_candidates(matched(asks("Hi")), known, body_bytes=9)
+    found = choose_candidates(match_input_of(asks("Hi")), known, body_bytes=9)
 
     assert len(found) == chosen
 
 
 def test_names_tell_which_candidates_come_first() -> None:
-    seen = matched(asks("What is 1?", "And two?", "And now three?"))
+    match_input = match_input_of(asks("What is 1?", "And two?", "And now three?"))
     first = [
-        Known("z/and-now-three-0badcafe", MB),
-        Known("and-two-0badcafe", MB),
-        Known("what-is-1-0badcafe", MB),
-        Known("and-now-what-0badcafe", MB),
-        Known("and-a-0badcaff", MB // 2),
-        Known("and-a-0badcafe", MB),
+        CassetteInfo("z/and-now-three-0badcafe", MB),
+        CassetteInfo("and-two-0badcafe", MB),
+        CassetteInfo("what-is-1-0badcafe", MB),
+        CassetteInfo("and-now-what-0badcafe", MB),
+        CassetteInfo("and-a-0badcaff", MB // 2),
+        CassetteInfo("and-a-0badcafe", MB),
     ]
-    others = [Known(f"aside-{i:08x}", 1000) for i in range(20)]
+    others = [CassetteInfo(f"aside-{i:08x}", 1000) for i in range(20)]
     known = [*others, *reversed(first)]
-    found = choose_candidates(seen, [*known, Known("z", 8 * MB)], body_bytes=MB // 2)
+    found = choose_candidates(
+        match_input, [*known, CassetteInfo("z", 8 * MB)], body_bytes=MB // 2
+    )
 
     assert found[:7] == [*first, others[0]]

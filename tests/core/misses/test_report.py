@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from asking import RECORDED, SYSTEM, changed, post, with_item
-from missing import Known, explain
-from streamtape.core.matching.key import matched
+from missing import CassetteInfo, explain
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.matching.rules import Rules
 from streamtape.core.misses.report import explain_exhausted
 from streamtape.core.model import Request
@@ -176,7 +176,7 @@ def dated(day: str) -> Request:
 def test_a_miss_tells_what_was_asked_the_nearest_and_what_to_do(
     asked: Request, recorded: Request, lines: list[str]
 ) -> None:
-    report = explain(asked, [Known("hello-0a1b2c3d", recorded)])
+    report = explain(asked, [CassetteInfo("hello-0a1b2c3d", recorded)])
 
     assert str(report).split("\n") == lines
 
@@ -193,7 +193,11 @@ def test_exhausted_takes_are_told_with_the_options_that_help(
 ) -> None:
     asked = post({"model": "claude-x", "messages": THREE_MESSAGES[:1]})
     report = explain_exhausted(
-        asked, matched(asked), name="a-0a1b2c3d", takes=takes, library="cassettes"
+        asked,
+        match_input_of(asked),
+        name="a-0a1b2c3d",
+        takes=takes,
+        library="cassettes",
     )
 
     assert str(report) == (
@@ -214,7 +218,7 @@ def test_an_empty_library_is_told_with_the_command_that_fills_it() -> None:
 
 
 def test_a_library_that_cannot_be_read_is_told() -> None:
-    report = explain(post(RECORDED), [Known("a", None), Known("b", None)])
+    report = explain(post(RECORDED), [CassetteInfo("a", None), CassetteInfo("b", None)])
 
     assert str(report).split("\n")[1] == (
         "None of the 2 in it could be read and compared."
@@ -224,7 +228,7 @@ def test_a_library_that_cannot_be_read_is_told() -> None:
 def test_no_key_is_told_even_if_a_request_was_not_redacted() -> None:
     key = f"sk-ant-{'a1' * 20}"
     asked = replace(changed(temperature=key), target=f"/v1/messages?x={key}")
-    report = explain(asked, [Known("a", post(RECORDED))])
+    report = explain(asked, [CassetteInfo("a", post(RECORDED))])
 
     assert [each.path for each in report.differences] == ["?x", "temperature"]
     for told in (str(report), json.dumps(report.as_json()["differences"])):
@@ -233,7 +237,7 @@ def test_no_key_is_told_even_if_a_request_was_not_redacted() -> None:
 
 
 def test_a_report_is_json_with_all_of_its_facts() -> None:
-    report = explain(changed(temperature=0), [Known("a", post(RECORDED))])
+    report = explain(changed(temperature=0), [CassetteInfo("a", post(RECORDED))])
 
     assert json.loads(json.dumps(report.as_json())) == {
         "request": "POST /v1/messages",
@@ -274,13 +278,15 @@ def test_a_message_is_printable_and_below_4_kib_whatever_was_sent(char: str) -> 
 
     rules = Rules(ignore=(f"?{'y' * 600}",))
     asked = ask(long)
-    seen = matched(asked, rules)
+    match_input = match_input_of(asked, rules)
     for report in (
         explain(asked, [], library=long),
-        explain(asked, [Known(long, ask(long[1:]))], library=long, rules=rules),
-        explain(asked, [Known(long, post([], "/v1"))], library=long),
-        replace(explain(asked, [Known(long, post([], "/v1"))]), where=long, rule="a"),
-        explain_exhausted(asked, seen, name=long, takes=2, library=long),
+        explain(asked, [CassetteInfo(long, ask(long[1:]))], library=long, rules=rules),
+        explain(asked, [CassetteInfo(long, post([], "/v1"))], library=long),
+        replace(
+            explain(asked, [CassetteInfo(long, post([], "/v1"))]), where=long, rule="a"
+        ),
+        explain_exhausted(asked, match_input, name=long, takes=2, library=long),
     ):
         assert len(str(report).encode()) < 4096
         assert all(line.isprintable() for line in str(report).split("\n"))

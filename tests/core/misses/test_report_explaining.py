@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from asking import RECORDED, changed, post
-from missing import Known, explain, read
-from streamtape.core.matching.key import DEFAULT_RULES, matched
+from missing import CassetteInfo, explain, read
+from streamtape.core.matching.key import DEFAULT_RULES, match_input_of
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.matching.rules import Rules
 from streamtape.core.misses.nearest import Recorded
@@ -11,7 +11,7 @@ from streamtape.core.model import Request
 
 
 def test_a_cassette_that_came_in_the_meantime_is_told() -> None:
-    report = explain(post(RECORDED), [Known("a", post(RECORDED))])
+    report = explain(post(RECORDED), [CassetteInfo("a", post(RECORDED))])
 
     assert str(report).split("\n")[1] == (
         "a asks the same, but came just now or is not whole yet."
@@ -19,7 +19,7 @@ def test_a_cassette_that_came_in_the_meantime_is_told() -> None:
 
 
 def test_how_much_of_a_large_library_was_compared_is_told() -> None:
-    known = [Known(f"a{i}", changed(top_k=i), 1024 * 1024) for i in range(40)]
+    known = [CassetteInfo(f"a{i}", changed(top_k=i), 1024 * 1024) for i in range(40)]
     report = explain(post(RECORDED), known)
 
     assert report.compared == (8, 40)
@@ -31,7 +31,7 @@ def test_how_much_of_a_large_library_was_compared_is_told() -> None:
 def test_a_report_follows_the_rules_in_force() -> None:
     rules = Rules(ignore=("system",))
     asked = changed(system="Other", temperature=0)
-    report = explain(asked, [Known("a", post(RECORDED))], rules=rules)
+    report = explain(asked, [CassetteInfo("a", post(RECORDED))], rules=rules)
 
     assert [each.path for each in report.differences] == ["temperature"]
     assert report.rule == 'ignore = ["system", "temperature"]'
@@ -39,22 +39,22 @@ def test_a_report_follows_the_rules_in_force() -> None:
 
 def test_a_rule_that_takes_recorded_requests_for_one_is_not_told() -> None:
     known = [
-        Known(name, changed(system=f"Translate to {name}."))
+        CassetteInfo(name, changed(system=f"Translate to {name}."))
         for name in ("French", "German")
     ]
     asked = changed(system="Translate to Danish.")
 
     assert explain(asked, known[:1]).rule == 'ignore = ["system"]'
     assert explain(asked, known).rule is None
-    assert explain(asked, [*known[:1], Known("x", None)]).rule is not None
+    assert explain(asked, [*known[:1], CassetteInfo("x", None)]).rule is not None
 
 
 def test_where_a_rule_has_to_stand_is_told() -> None:
     asked = changed(temperature=0)
     report = explain_miss(
         asked,
-        matched(asked),
-        [Known("a", post(RECORDED))],
+        match_input_of(asked),
+        [CassetteInfo("a", post(RECORDED))],
         Recorded(read, rules=DEFAULT_RULES),
         library="cassettes",
         where="[scopes.a] of streamtape.toml",
@@ -69,8 +69,8 @@ def test_where_a_rule_has_to_stand_is_told() -> None:
 def test_a_request_is_described_in_a_few_words() -> None:
     models = Request(method="GET", target="/v1/models")
 
-    assert describe_request(models, matched(models)) == "GET /v1/models"
-    assert describe_request(post(RECORDED), matched(post(RECORDED))) == (
+    assert describe_request(models, match_input_of(models)) == "GET /v1/models"
+    assert describe_request(post(RECORDED), match_input_of(post(RECORDED))) == (
         "POST /v1/messages, model claude-x, 3 messages"
     )
 
@@ -83,7 +83,8 @@ def test_a_large_conversation_has_a_small_report() -> None:
     turns = [changed(messages=messages[: i + 1]) for i in range(360, 400, 2)]
     turns.append(changed(messages=messages, temperature=0))
     known = [
-        Known(cassette_stem(matched(turn)), turn, len(turn.body)) for turn in turns
+        CassetteInfo(cassette_stem(match_input_of(turn)), turn, len(turn.body))
+        for turn in turns
     ]
     report = explain(changed(messages=messages), known)
 

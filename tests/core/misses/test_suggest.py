@@ -10,7 +10,7 @@ import pytest
 
 from asking import RECORDED, SYSTEM, changed, post, with_item
 from streamtape.core.matching.agent_context import CLOSE_REMINDER, OPEN_REMINDER
-from streamtape.core.matching.key import DEFAULT_RULES, matched, request_key
+from streamtape.core.matching.key import DEFAULT_RULES, match_input_of, request_key
 from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.rules import Rules
 from streamtape.core.misses.diff import find_changes
@@ -37,8 +37,15 @@ CALLS: list[dict[str, Any]] = [
 
 def advice(asked: Request, recorded: Request, rules: Rules = DEFAULT_RULES) -> str:
     """Return the advice after a look at whether it keeps what it promises."""
-    changes = find_changes(matched(recorded, rules), matched(asked, rules))
-    toml = find_advice(asked, recorded, rules, changes, confuses=lambda _: False)
+    match_input = match_input_of(asked, rules)
+    toml = find_advice(
+        asked,
+        recorded,
+        rules,
+        list(find_changes(match_input_of(recorded, rules), match_input)),
+        match_input=match_input,
+        confuses=lambda _: False,
+    )
     if toml is None:
         return ""
     settings: dict[str, Any] = tomllib.loads(toml)
@@ -320,7 +327,8 @@ def test_nothing_is_proposed_that_takes_recorded_requests_for_one() -> None:
         changed(system=f"Translate to {language}.")
         for language in ("French", "German", "Danish")
     )
-    changes = list(find_changes(matched(french), matched(asked)))
+    match_input = match_input_of(asked)
+    changes = list(find_changes(match_input_of(french), match_input))
 
     def find(*others: Request) -> str | None:
         return find_advice(
@@ -328,6 +336,7 @@ def test_nothing_is_proposed_that_takes_recorded_requests_for_one() -> None:
             french,
             DEFAULT_RULES,
             changes,
+            match_input=match_input,
             confuses=lambda proposed: confuses(others, DEFAULT_RULES, proposed),
         )
 

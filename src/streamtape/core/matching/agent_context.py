@@ -107,7 +107,7 @@ def replace_rows(text: str, rows: Iterable[Row]) -> str:
 
 def _path_pattern(path: str) -> re.Pattern[str]:
     """Return what finds a path where it isn't a part of a longer name."""
-    # Checked behind it, because a pattern that begins with a text is searched fast.
+    # Checked after it, because a pattern that begins with a text is searched fast.
     literal = re.escape(path)
     return re.compile(rf"{literal}(?<![\w.~-]{literal})(?![\w-]|\.\w)")
 
@@ -140,7 +140,7 @@ _NEW_DAY: Final = re.compile(
 )
 
 
-def is_aside(item: Any) -> bool:
+def is_agent_context(item: Any) -> bool:
     """
     Whether a message or a block tells the git status or a new day and nothing else:
     in another run it isn't there at all.
@@ -149,12 +149,12 @@ def is_aside(item: Any) -> bool:
         case {"role": "system", "content": str(text) | [{"text": str(text)}]}:
             return _NEW_DAY.fullmatch(text.strip()) is not None
         case {"type": "text", "text": str(text)} if text.startswith(OPEN_REMINDER):
-            before, status, behind = _cut_git_status(text)
-            is_whole = behind.find(CLOSE_REMINDER) == len(behind.rstrip()) - len(
+            before, status, after = _cut_git_status(text)
+            is_whole = after.find(CLOSE_REMINDER) == len(after.rstrip()) - len(
                 CLOSE_REMINDER
             )
             # The tags, and a line each to introduce it and to explain it.
-            is_alone = _lines_in(before) < 3 and _lines_in(behind) < 3
+            is_alone = _lines_in(before) < 3 and _lines_in(after) < 3
             return bool(status) and is_whole and is_alone
         case _:
             return False
@@ -165,14 +165,14 @@ def _lines_in(text: str) -> int:
 
 
 def without_git_status(text: str) -> str:
-    before, status, behind = _cut_git_status(text)
-    return (before + behind).rstrip() if status else text
+    before, status, after = _cut_git_status(text)
+    return (before + after).rstrip() if status else text
 
 
 def _cut_git_status(text: str) -> tuple[str, str, str]:
     """
     Return what stands before the git status, the status, empty where there is
-    none, and what stands behind.
+    none, and what stands after.
     """
     # The search for it is slow where it is begun in vain.
     start = _GIT_STATUS.search(text) if "gitStatus" in text else None
@@ -228,10 +228,10 @@ def _said(content: Any, names: Names) -> Iterator[object]:
                 call = {"type": "tool_use", "id": names.name(tool)}
                 yield {**call, "name": name, "input": given}
             case {"type": "tool_result", "tool_use_id": tool}:
-                told = list(_said(block.get("content"), names))
+                content = list(_said(block.get("content"), names))
                 failed = {"is_error": True} if block.get("is_error") is True else {}
                 result = {"type": "tool_result", "tool_use_id": names.name(tool)}
-                yield {**result, "content": told, **failed}
+                yield {**result, "content": content, **failed}
             case {"type": "thinking" | "redacted_thinking"}:
                 continue
             case _:
@@ -253,9 +253,9 @@ def change_reminders(text: str, change: Callable[[str], str]) -> str:
     first, *rest = text.split(OPEN_REMINDER)
     pieces = [first]
     for piece in rest:
-        told, close, behind = piece.partition(CLOSE_REMINDER)
-        reminder = OPEN_REMINDER + told + close
-        pieces.append(f"{change(reminder)}{behind}" if close else reminder)
+        inside, close, after = piece.partition(CLOSE_REMINDER)
+        reminder = OPEN_REMINDER + inside + close
+        pieces.append(f"{change(reminder)}{after}" if close else reminder)
     return "".join(pieces)
 
 

@@ -209,7 +209,7 @@ def _header_text(head: bytes) -> str:
 
 _MOST_CODINGS: Final = 4
 _MOST_MEMBERS: Final = 16
-"""Of one gzip body."""
+"""Of one gzip body; after each one the rest is copied."""
 _CODING_CHARS: Final = 40
 
 
@@ -253,6 +253,7 @@ def _decode(body: bytes, codings: list[str], limit_bytes: int) -> bytes | None:
 
 
 def _inflate(packed: bytes, coding: str, limit_bytes: int) -> bytes | None:
+    """Return what zlib makes of all members, without what is no member after them."""
     if coding not in ENCODINGS or not packed:
         return None
     inflater = Inflater(coding, most_members=_MOST_MEMBERS)

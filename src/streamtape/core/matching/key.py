@@ -5,8 +5,9 @@ The key sees method, path, query and body, and no header but those that the rule
 name. Whatever changes what it sees belongs here, so that the key and what a miss
 says change together. A new default needs a new :data:`KEY_VERSION`.
 
-All functions here want the redacted request, or else a replay with another API
-key would never match.
+A cassette holds the key of the redacted request, or else a replay with another API
+key would never match. What is only looked up need not be redacted first, see
+:class:`RequestKeys`; all else here wants the redacted request.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 from streamtape.core.matching.body import BodyKind, read_body
-from streamtape.core.matching.presets import apply_preset
+from streamtape.core.matching.presets import apply_preset, is_for_agent
 from streamtape.core.matching.rules import Rules
 from streamtape.core.matching.tool_ids import rename_tool_ids
+from streamtape.core.model import Request, find_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from streamtape.core.matching.replace import Replacer
-    from streamtape.core.model import Headers, Request
+    from streamtape.core.model import Headers
 
 KEY_VERSION: Final = 1
 """Counts the changes of the key under the default rules; cassettes hold both."""
@@ -35,8 +40,8 @@ _UNMATCHED_QUERY: Final = frozenset({"beta"})
 _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
+@dataclass(frozen=True, kw_only=True)
+class MatchInput:
     """What the key sees of a request, all in the types of JSON."""
 
     method: str
@@ -48,14 +53,14 @@ class Matched:
     kind: BodyKind
     body: Any
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The match key, 64 hex digits: equal for requests that ask the same."""
-        seen = [self.method, self.path, self.query, self.headers, self.kind, self.body]
-        return hashlib.sha256(canonical_json(seen).encode()).hexdigest()
+        whole = [self.method, self.path, self.query, self.headers, self.kind, self.body]
+        return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
 
 
-def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
+def match_input_of(request: Request, rules: Rules = DEFAULT_RULES) -> MatchInput:
     """
     Return what the key sees of a request.
 
@@ -77,7 +82,7 @@ def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
         body = ignore_paths(body, paths, size_bytes=len(request.body))
     replacer = rules.replacer()
     query = _query(request.target.partition("?")[2], rules, replacer)
-    return Matched(
+    return MatchInput(
         method=request.method,
         path=request.path,
         query=query,
@@ -89,7 +94,79 @@ def matched(request: Request, rules: Rules = DEFAULT_RULES) -> Matched:
 
 def request_key(request: Request, rules: Rules = DEFAULT_RULES) -> str:
     """Return the match key of a request, 64 hex digits."""
-    return matched(request, rules).key
+    return match_input_of(request, rules).key
+
+
+Redacted = TypeVar("Redacted", bound=Request)
+
+
+class RequestKeys(Generic[Redacted]):
+    """
+    The keys under which the answers to one request may have been recorded.
+
+    Look first for the key of the request as it came, and only if nothing has that for
+    the key of the redacted one: redacting a request takes longer than all else that
+    is done for an answer that was recorded. Whatever has the first key is a match,
+    because the match input of what was recorded is equal to that of the request. It
+    holds no secret, so redacting the request would have changed nothing in it, but for
+    what is a secret in this request alone, as its headers say.
+
+    Args:
+        request: As it came, with its content encodings taken off.
+        redact: Returns it redacted. Called once, and not before that is needed.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        redact: Callable[[Request], Redacted],
+        rules: Rules = DEFAULT_RULES,
+    ) -> None:
+        self._request = request
+        self._redact = redact
+        self._rules = rules
+
+    def __iter__(self) -> Iterator[str]:
+        """
+        Yield the keys to look for, in this order; the second one only if it differs.
+
+        Raises:
+            UsageError: As :func:`match_input_of`.
+        """
+        yield self.input_as_sent.key
+        if self.input_redacted.key != self.input_as_sent.key:
+            yield self.input_redacted.key
+
+    @cached_property
+    def redacted(self) -> Redacted:
+        """The redacted request."""
+        return self._redact(self._request)
+
+    @cached_property
+    def input_as_sent(self) -> MatchInput:
+        """What the key sees of the request as it came; never to be shown or kept."""
+        return match_input_of(self._request, self._rules)
+
+    @cached_property
+    def input_redacted(self) -> MatchInput:
+        """What the key sees of the redacted request, as a cassette has it."""
+        if _looks_alike(self._request, self.redacted, self._rules):
+            return self.input_as_sent
+        return match_input_of(self.redacted, self._rules)
+
+
+def _looks_alike(a: Request, b: Request, rules: Rules) -> bool:
+    """Whether it is clear without a closer look that the key sees the same of both."""
+    one, other = (
+        (
+            *(each.method, each.target, each.body),
+            # The boundary of a form stands there too.
+            find_header(each.headers, "content-type"),
+            is_for_agent(rules.preset, each),
+        )
+        for each in (a, b)
+    )
+    return one == other and not rules.headers
 
 
 def canonical_json(value: object) -> str:
@@ -120,13 +197,13 @@ def _query(query: str, rules: Rules, replacer: Replacer) -> tuple[tuple[str, str
 
 
 def _headers(headers: Headers, rules: Rules, replacer: Replacer) -> dict[str, object]:
-    seen: dict[str, object] = {}
+    matched: dict[str, object] = {}
     for name in map(str.lower, rules.headers):
         values = [value.strip() for each, value in headers if each.lower() == name]
         if name == "anthropic-beta":
             # A set, in as many headers as the client likes.
             listed = {beta.strip() for value in values for beta in value.split(",")}
-            seen[name] = sorted(listed - {""})
+            matched[name] = sorted(listed - {""})
         else:
-            seen[name] = replacer.replace(", ".join(values)) or None
-    return seen
+            matched[name] = replacer.replace(", ".join(values)) or None
+    return matched

@@ -17,7 +17,7 @@ from streamtape.core.redaction.secrets import remembered_values
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from streamtape.core.matching.key import Matched
+    from streamtape.core.matching.key import MatchInput
 
 _SLUG_CHARS = 40
 _TELLING_CHARS = 8
@@ -31,12 +31,12 @@ _WINDOWS_DEVICES = frozenset(
 )
 
 
-def cassette_stem(seen: Matched) -> str:
+def cassette_stem(match_input: MatchInput) -> str:
     """Return the name of the first take's file, without its extension."""
-    return f"{slug(seen)}-{seen.key[:8]}"
+    return f"{slug(match_input)}-{match_input.key[:8]}"
 
 
-def slug(seen: Matched) -> str:
+def slug(match_input: MatchInput) -> str:
     """
     Return a few words that tell a person which request this is.
 
@@ -46,21 +46,21 @@ def slug(seen: Matched) -> str:
     """
     segments = (
         segment
-        for segment in reversed(seen.path.split("/"))
+        for segment in reversed(match_input.path.split("/"))
         # Digits are in versions and ids, which say nothing or change.
         if segment and not any(char.isdigit() for char in segment)
     )
-    words = next(user_slugs(seen), "")
+    words = next(user_slugs(match_input), "")
     return words or _join_words(next(segments, "")) or "request"
 
 
-def user_slugs(seen: Matched) -> Iterator[str]:
+def user_slugs(match_input: MatchInput) -> Iterator[str]:
     """
     Yield the words of each text that the user wrote, last first; some are empty.
 
     An earlier turn of the same conversation was named by one of them.
     """
-    return map(_join_words, _user_texts(seen.body))
+    return map(_join_words, _user_texts(match_input.body))
 
 
 def find_kinds_in_name(name: str) -> list[str]:

@@ -1,28 +1,24 @@
 """
 JSON paths, RFC 9535, that look at no more values than they may.
 
-It takes some 30 ms to load, so import it only where a project has such a rule.
+What a path looks at is counted by the objects and arrays that it is given. It takes
+some 30 ms to load, so import it only where a project has such a rule.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathError, JSONPathNode
-from jsonpath_rfc9535.filter_expressions import FilterQuery
-from jsonpath_rfc9535.parse import Parser
-from jsonpath_rfc9535.query import JSONPathQuery
+from jsonpath_rfc9535 import JSONPathEnvironment, JSONPathError
 
 from streamtape.core.matching.body import MAX_DEPTH
 from streamtape.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from jsonpath_rfc9535.filter_expressions import Expression
-    from jsonpath_rfc9535.tokens import TokenStream
+    from jsonpath_rfc9535 import JSONPathQuery
 
 
 _FREE_STEPS: Final = 250_000
@@ -42,86 +38,111 @@ class _Steps:
     def __init__(self, limit: int) -> None:
         self._left = limit
 
-    def take(self, value: object) -> None:
+    def take(self, count: int) -> None:
         """
-        Count a value, and those in it, which every selector may look at.
+        Count values.
 
         Raises:
             _TooManyStepsError: There were too many.
         """
-        inner = len(value) if isinstance(value, (dict, list)) else 0
-        self._left -= 1 + inner
+        self._left -= count
         if self._left < 0:
             raise _TooManyStepsError
+
+    def watch(self, value: Any) -> Any:
+        """Return a value that counts what is looked at in it."""
+        if isinstance(value, dict):
+            return _Object(value, self)
+        return _Array(value, self) if isinstance(value, list) else value
 
 
 class _TooManyStepsError(Exception):
     """The paths look at more values than they may."""
 
 
-_STEPS: Final[ContextVar[_Steps]] = ContextVar("_STEPS")
-"""What counts now; the library hands nothing down to the queries in filters."""
+def _weight(value: object) -> int:
+    """Count a value and those in it, which every selector may look at."""
+    return 1 + len(value) if isinstance(value, (dict, list)) else 1
 
 
-class _Node(JSONPathNode):
-    """A node that is counted when it is made, as are those that come of it."""
+class _Object(dict[str, Any]):
+    """
+    An object that counts each value that it gives.
 
-    __slots__ = ("_steps",)
+    What is overridden are the ways in which the library looks at values. Were it to
+    find another one, the tests of paths that look at too much would fail.
+    """
 
-    def __init__(
-        self,
-        *,
-        value: Any,
-        location: tuple[int | str, ...] = (),
-        parent: JSONPathNode | None = None,
-        root: Any,
-        steps: _Steps,
-    ) -> None:
-        super().__init__(value=value, location=location, parent=parent, root=root)
+    __slots__ = ("_steps", "_weight")
+
+    def __init__(self, members: dict[str, Any], steps: _Steps) -> None:
+        super().__init__(members)
         self._steps = steps
-        steps.take(value)
+        self._weight = 0
 
-    def new_child(
-        self, value: object, key: int | str, parent: JSONPathNode | None
-    ) -> JSONPathNode:
-        return _Node(
-            value=value,
-            location=(*self.location, key),
-            parent=parent,
-            root=self.root,
-            steps=self._steps,
-        )
+    def __getitem__(self, key: str) -> Any:
+        self._open()
+        value = super().__getitem__(key)
+        self._steps.take(_weight(value))
+        return value
 
+    def __eq__(self, other: object) -> bool:
+        self._steps.take(self._weight or self._open())
+        return super().__eq__(other)
 
-class _Query(JSONPathQuery):
-    """A query, on its own or in a filter, whose nodes are counted."""
+    def items(self) -> Any:
+        self._steps.take(self._weight or self._open())
+        return super().items()
 
-    def finditer(self, value: Any) -> Iterable[JSONPathNode]:
-        nodes: Iterable[JSONPathNode] = [
-            _Node(value=value, root=value, steps=_STEPS.get())
-        ]
-        for segment in self.segments:
-            nodes = segment.resolve(nodes)
-        return nodes
-
-
-class _Parser(Parser):
-    def parse_root_query(self, stream: TokenStream) -> Expression:
-        return _counted(super().parse_root_query(stream))
-
-    def parse_relative_query(self, stream: TokenStream) -> Expression:
-        return _counted(super().parse_relative_query(stream))
+    def _open(self) -> int:
+        """Have its values count too, and return what all of them count."""
+        # Not before the first look: most of a body is never looked at.
+        if not self._weight:
+            self._weight = 1 + len(self)
+            for key, value in super().items():
+                if isinstance(value, (dict, list)):
+                    self._weight += len(value)
+                    self[key] = self._steps.watch(value)
+        return self._weight
 
 
-def _counted(expression: Expression) -> Expression:
-    assert isinstance(expression, FilterQuery)
-    query = expression.query
-    expression.query = _Query(env=query.env, segments=query.segments)
-    return expression
+class _Array(list[Any]):
+    """An array that counts each value that it gives, as :class:`_Object` does."""
+
+    __slots__ = ("_steps", "_weight")
+
+    def __init__(self, items: list[Any], steps: _Steps) -> None:
+        super().__init__(items)
+        self._steps = steps
+        self._weight = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        self._open()
+        found = super().__getitem__(place)
+        is_slice = isinstance(place, slice)
+        self._steps.take(sum(map(_weight, found)) if is_slice else _weight(found))
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        self._steps.take(self._weight or self._open())
+        return super().__eq__(other)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._steps.take(self._weight or self._open())
+        return super().__iter__()
+
+    def _open(self) -> int:
+        """Have its values count too, and return what all of them count."""
+        if not self._weight:
+            self._weight = 1 + len(self)
+            for place, value in enumerate(super().__iter__()):
+                if isinstance(value, (dict, list)):
+                    self._weight += len(value)
+                    self[place] = self._steps.watch(value)
+        return self._weight
 
 
 class _Environment(JSONPathEnvironment):
-    parser_class = _Parser
     # The root is on the first level.
     max_recursion_depth = MAX_DEPTH + 1
 
@@ -147,17 +168,20 @@ def compile_path(path: str) -> JSONPathQuery:
     if not path.startswith("$"):
         whole = f"${path}" if path.startswith(("[", ".")) else f"$.{path}"
     try:
-        query = _ENVIRONMENT.compile(whole)
+        return _ENVIRONMENT.compile(whole)
     # The last two are for numbers too large and for too many brackets.
     except (JSONPathError, ArithmeticError, RecursionError) as error:
         message = f"ignore: {path!r} is no JSON path: {error.args[0]}"
         raise UsageError(message) from error
-    return _Query(env=query.env, segments=query.segments)
 
 
-def find_nodes(
+Location = tuple[int | str, ...]
+"""Keys and indexes from the top of a body."""
+
+
+def find_places(
     paths: Sequence[str], body: Any, *, size_bytes: int
-) -> Iterator[JSONPathNode]:
+) -> Iterator[Location]:
     """
     Yield the places in a body that paths name; some come twice.
 
@@ -168,19 +192,17 @@ def find_nodes(
         UsageError: The paths look at more places than they may.
     """
     limit = _FREE_STEPS + len(paths) * size_bytes // _BYTES_PER_STEP
-    token = _STEPS.set(_Steps(limit))
-    try:
-        for path in paths:
-            try:
-                yield from compile_path(path).finditer(body)
-            except _TooManyStepsError as error:
-                message = (
-                    f"ignore: the paths look at more than {limit:,} places of one "
-                    f"request, {path!r} at the last of them; make it simpler"
-                )
-                raise UsageError(message) from error
-    finally:
-        _STEPS.reset(token)
+    watched = _Steps(limit).watch(body)
+    for path in paths:
+        try:
+            for node in compile_path(path).finditer(watched):
+                yield node.location
+        except _TooManyStepsError as error:
+            message = (
+                f"ignore: the paths look at more than {limit:,} places of one "
+                f"request, {path!r} at the last of them; make it simpler"
+            )
+            raise UsageError(message) from error
 
 
 def ignore_paths(body: Any, paths: Sequence[str], *, size_bytes: int = 0) -> Any:
@@ -195,19 +217,25 @@ def ignore_paths(body: Any, paths: Sequence[str], *, size_bytes: int = 0) -> Any
     Raises:
         UsageError: The paths look at more places than they may.
     """
-    # Arrays and objects by their identity, and what of each one goes.
-    gone: dict[int, tuple[Any, set[int | str]]] = {}
-    for node in find_nodes(paths, body, size_bytes=size_bytes):
-        if node.parent is None:
+    # By the place of what is around it.
+    gone: dict[Location, set[int | str]] = {}
+    for place in find_places(paths, body, size_bytes=size_bytes):
+        if not place:
             return None
-        around = node.parent.value
-        _, keys = gone.setdefault(id(around), (around, set()))
-        keys.add(node.location[-1])
-    for around, keys in gone.values():
+        gone.setdefault(place[:-1], set()).add(place[-1])
+    # All are found before one goes, which would move what follows it.
+    found = [(_value_at(body, place), keys) for place, keys in gone.items()]
+    for around, keys in found:
         if isinstance(around, dict):
             for key in keys:
                 del around[key]
         else:
             # Taking out one by one would move all that follow each time.
             around[:] = [item for at, item in enumerate(around) if at not in keys]
+    return body
+
+
+def _value_at(body: Any, place: Location) -> Any:
+    for step in place:
+        body = body[step]
     return body

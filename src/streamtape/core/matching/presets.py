@@ -16,7 +16,7 @@ from streamtape.core.matching.agent_context import (
     IN_EVERY_RUN,
     change_reminders,
     coarse_body,
-    is_aside,
+    is_agent_context,
     named_paths,
     replace_rows,
     without_git_status,
@@ -73,9 +73,9 @@ def apply_preset(preset: Preset, request: Request, body: Any) -> Any:
         changed["system"] = map_texts(body["system"], by_agent)
     if isinstance(messages := body.get("messages"), list):
         changed["messages"] = [
-            _plain_message(_change_message(message, by_agent, by_tool))
+            plain_message(_change_message(message, by_agent, by_tool))
             for message in messages
-            if not is_aside(message)
+            if not is_agent_context(message)
         ]
     return coarse_body(changed) if preset is Preset.AGENT_COARSE else changed
 
@@ -93,7 +93,7 @@ def _change_message(
         case {"role": "user", "content": str(text)}:
             return {**message, "content": change_reminders(text, by_agent)}
         case {"role": "user", "content": [*blocks]}:
-            kept = [block for block in blocks if not is_aside(block)]
+            kept = [block for block in blocks if not is_agent_context(block)]
             content = [_change_block(block, by_agent, by_tool) for block in kept]
             return {**message, "content": content}
         case {"content": [*blocks]}:
@@ -118,7 +118,7 @@ def _change_block(
             return block
 
 
-def _plain_message(message: Any) -> Any:
+def plain_message(message: Any) -> Any:
     """
     Return a message with its content as blocks, without marks for the cache.
 

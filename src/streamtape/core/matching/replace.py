@@ -55,6 +55,7 @@ class Replacer:
 
     Args:
         replacements: Patterns and what to put in, made in this order.
+        known: What these replacements have made of short texts; it grows.
         cpu_ns: Tells how much time this thread has used, in ns. Without it there is a
             limit for each pattern on each text, but none for all of them.
     """
@@ -63,13 +64,14 @@ class Replacer:
         self,
         replacements: tuple[tuple[str, str], ...],
         *,
+        known: dict[str, str],
         cpu_ns: Callable[[], int] | None = None,
     ) -> None:
         self._pairs = [
             (compile_pattern(pattern), _template(text))
             for pattern, text in replacements
         ]
-        self._short = _known_texts(replacements)
+        self._known = known
         self._cpu_ns = cpu_ns
         self._left_s = _REQUEST_LIMIT_S
 
@@ -85,10 +87,10 @@ class Replacer:
     def _replace_known(self, text: str) -> str:
         if len(text) > _SHORT_CHARS:
             return self._replace_all(text)
-        if (changed := self._short.get(text)) is None:
+        if (changed := self._known.get(text)) is None:
             changed = self._replace_all(text)
-            if len(self._short) < _MOST_SHORT:
-                self._short[text] = changed
+            if len(self._known) < _MOST_SHORT:
+                self._known[text] = changed
         return changed
 
     def _replace_all(self, text: str) -> str:
@@ -120,13 +122,7 @@ def replace_texts(value: Any, replacements: tuple[tuple[str, str], ...]) -> Any:
     Raises:
         UsageError: A pattern takes too long on one of them.
     """
-    return Replacer(replacements).replace(value)
-
-
-@lru_cache(maxsize=8)
-def _known_texts(replacements: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Return short texts, and what these replacements have made of them."""
-    return {}
+    return Replacer(replacements, known={}).replace(value)
 
 
 def _template(text: str) -> str:

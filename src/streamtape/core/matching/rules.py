@@ -49,6 +49,10 @@ class Rules:
     As in :class:`streamtape.core.matching.replace.Replacer`; it makes no other
     difference.
     """
+    _known_texts: dict[str, str] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """Short texts, and what the replacements have made of them."""
 
     def __post_init__(self) -> None:
         if self.ignored_paths:
@@ -79,4 +83,4 @@ class Rules:
 
     def replacer(self) -> Replacer:
         """Return what makes the replacements in one request."""
-        return Replacer(self.replace, cpu_ns=self.cpu_ns)
+        return Replacer(self.replace, known=self._known_texts, cpu_ns=self.cpu_ns)

@@ -45,7 +45,7 @@ class Takes:
 
         Args:
             count: How many takes the key has now. It may grow between calls: new
-                ones take their turn behind the others. At 0 there is none left.
+                ones take their turn after the others. At 0 there is none left.
         """
         index = self._next.get(key, 0)
         if index >= count:

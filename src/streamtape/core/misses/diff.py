@@ -11,7 +11,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from streamtape.core.matching.body import BodyKind
@@ -21,10 +21,10 @@ from streamtape.core.redaction.text import clean_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streamtape.core.matching.key import Matched
+    from streamtape.core.matching.key import MatchInput
 
 
-def find_changes(recorded: Matched, requested: Matched) -> Iterator[Change]:
+def find_changes(recorded: MatchInput, requested: MatchInput) -> Iterator[Change]:
     """
     Yield the places where two requests differ, as they are found.
 
@@ -56,17 +56,17 @@ def _bodies(recorded: Any, requested: Any) -> tuple[Any, Any]:
             return recorded, requested
 
 
-def _query(seen: Matched) -> dict[str, object]:
+def _query(match_input: MatchInput) -> dict[str, object]:
     values: dict[str, list[str]] = {}
-    for name, value in seen.query:
+    for name, value in match_input.query:
         values.setdefault(name, []).append(value)
     return {name: all_[0] if len(all_) == 1 else all_ for name, all_ in values.items()}
 
 
-def _headers(seen: Matched) -> dict[str, object]:
+def _headers(match_input: MatchInput) -> dict[str, object]:
     return {
         name: ", ".join(map(str, value)) if isinstance(value, list) else value
-        for name, value in seen.headers.items()
+        for name, value in match_input.headers.items()
         if value
     }
 
@@ -275,15 +275,6 @@ class Difference:
         return asdict(self)
 
 
-def find_differences(
-    recorded: Matched, requested: Matched, limit: int = 3
-) -> list[Difference]:
-    """Return the first differences, in the order of :func:`find_changes`."""
-    return [
-        _tell(change) for change in islice(find_changes(recorded, requested), limit)
-    ]
-
-
 def common_length(a: str, b: str) -> int:
     """Return how many characters are equal from the start, in linear time."""
     low, high = 0, min(len(a), len(b))
@@ -297,7 +288,8 @@ def common_length(a: str, b: str) -> int:
     return low
 
 
-def _tell(change: Change) -> Difference:
+def describe_change(change: Change) -> Difference:
+    """Return a change as it is shown to people."""
     match change:
         case Change(side=Side.KIND, recorded=(old,), requested=(new,)):
             shown = _KINDS[old], _KINDS[new]

@@ -12,21 +12,22 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from streamtape.core.matching.key import canonical_json, matched
+from streamtape.core.matching.key import canonical_json, match_input_of
 from streamtape.core.matching.names import slug, user_slugs
+from streamtape.core.matching.presets import plain_message
 from streamtape.core.misses.diff import common_length
 from streamtape.errors import CassetteError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from streamtape.core.matching.key import Matched
+    from streamtape.core.matching.key import MatchInput
     from streamtape.core.matching.rules import Rules
     from streamtape.core.model import Request
 
 
 def find_nearest(
-    asked: Sketch, candidates: Iterable[C], recorded: Recorded[C]
+    asked: Fingerprint, candidates: Iterable[C], recorded: Recorded[C]
 ) -> C | None:
     """
     Return the candidate most like a request, of equals the first by name.
@@ -35,20 +36,22 @@ def find_nearest(
         None if there are none, or none that can be read and that the rules can be
         applied to.
     """
-    best: tuple[C, Sketch] | None = None
+    best: tuple[C, Fingerprint] | None = None
     most: tuple[int, ...] = ()
     for candidate in candidates:
-        sketch = recorded.find_sketch(candidate)
-        if sketch is None:
+        fingerprint = recorded.find_fingerprint(candidate)
+        if fingerprint is None:
             continue
-        alike = likeness(asked, sketch)
+        alike = likeness(asked, fingerprint)
         if best is not None and alike == most:
-            ours, theirs = (likeness_around(asked, each) for each in (sketch, best[1]))
+            ours, theirs = (
+                likeness_around(asked, each) for each in (fingerprint, best[1])
+            )
             is_better = (ours, best[0].name) > (theirs, candidate.name)
         else:
             is_better = best is None or alike > most
         if is_better:
-            best, most = (candidate, sketch), alike
+            best, most = (candidate, fingerprint), alike
     return None if best is None else best[0]
 
 
@@ -92,7 +95,7 @@ def first_takes(known: Iterable[C]) -> list[C]:
 
 
 def choose_candidates(
-    seen: Matched, known: Sequence[C], *, body_bytes: int
+    match_input: MatchInput, known: Sequence[C], *, body_bytes: int
 ) -> Sequence[C]:
     """
     Return those that are worth to be compared, as their names tell.
@@ -109,9 +112,9 @@ def choose_candidates(
     if sum(candidate.size_bytes for candidate in known) <= COMPARED_BYTES:
         return known
     ranks: dict[str, int] = {}
-    for rank, words in enumerate(filter(None, user_slugs(seen))):
+    for rank, words in enumerate(filter(None, user_slugs(match_input))):
         ranks.setdefault(words, rank)
-    own = slug(seen)
+    own = slug(match_input)
 
     def order(candidate: C) -> tuple[int, int, int, str]:
         words = _KEY_IN_STEM.sub("", candidate.stem)
@@ -134,7 +137,7 @@ class Recorded(Generic[C]):
     The recorded requests, each read once for all that are compared with them.
 
     It is made for misses that come at once, and to be used by one thread at a time.
-    Of what it reads, it keeps no more than the sketches of 8 MB.
+    Of what it reads, it keeps no more than the fingerprints of 8 MB.
 
     Args:
         read: Returns the redacted request of a cassette, or raises a CassetteError.
@@ -144,7 +147,7 @@ class Recorded(Generic[C]):
     def __init__(self, read: Callable[[C], Request], *, rules: Rules) -> None:
         self.rules = rules
         self._read = read
-        self._kept: dict[tuple[str, int], Sketch | None] = {}
+        self._kept: dict[tuple[str, int], Fingerprint | None] = {}
         self._kept_bytes = 0
         self._confusing: dict[Rules, tuple[Sequence[C], bool]] = {}
 
@@ -155,9 +158,9 @@ class Recorded(Generic[C]):
         except CassetteError:
             return None
 
-    def find_sketch(self, candidate: C) -> Sketch | None:
+    def find_fingerprint(self, candidate: C) -> Fingerprint | None:
         """
-        Return the sketch of a request under the rules.
+        Return the fingerprint of a request under the rules.
 
         Returns:
             None if it can't be read, or the rules can't be applied to it.
@@ -167,7 +170,7 @@ class Recorded(Generic[C]):
         file = candidate.name, candidate.size_bytes
         if file in self._kept:
             return self._kept[file]
-        found = self._sketch(candidate)
+        found = self._fingerprint(candidate)
         self._kept_bytes += candidate.size_bytes
         if self._kept_bytes <= COMPARED_BYTES:
             self._kept[file] = found
@@ -187,10 +190,14 @@ class Recorded(Generic[C]):
         found = map(self.find_request, among)
         return (request for request in found if request is not None)
 
-    def _sketch(self, candidate: C) -> Sketch | None:
+    def _fingerprint(self, candidate: C) -> Fingerprint | None:
         request = self.find_request(candidate)
         try:
-            return None if request is None else sketch(matched(request, self.rules))
+            return (
+                None
+                if request is None
+                else fingerprint_of(match_input_of(request, self.rules))
+            )
         except UsageError:
             # A pattern takes too long on it; the miss has to be told all the same.
             return None
@@ -201,10 +208,10 @@ def confuses(requests: Iterable[Request], rules: Rules, proposed: Rules) -> bool
     known: dict[str, Request] = {}
     for request in requests:
         try:
-            other = known.setdefault(matched(request, proposed).key, request)
+            other = known.setdefault(match_input_of(request, proposed).key, request)
             if other is request:
                 continue
-            if matched(other, rules).key != matched(request, rules).key:
+            if match_input_of(other, rules).key != match_input_of(request, rules).key:
                 return True
         except UsageError:
             # A pattern takes too long on it, so it answers nobody.
@@ -213,7 +220,7 @@ def confuses(requests: Iterable[Request], rules: Rules, proposed: Rules) -> bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sketch:
+class Fingerprint:
     """What tells how much a request is like another one; about as large as its body."""
 
     place: tuple[str, str]
@@ -229,25 +236,29 @@ class Sketch:
     """The digest of each of the body's fields; of another body's, that of all."""
 
 
-def sketch(seen: Matched) -> Sketch:
+def fingerprint_of(match_input: MatchInput) -> Fingerprint:
     """Return what tells how much a request is like others."""
-    fields = seen.body if isinstance(seen.body, dict) else {"": seen.body}
+    fields = (
+        match_input.body
+        if isinstance(match_input.body, dict)
+        else {"": match_input.body}
+    )
     messages = fields.get("messages")
-    return Sketch(
-        place=(seen.method, seen.path),
+    return Fingerprint(
+        place=(match_input.method, match_input.path),
         stream=fields.get("stream"),
         model=fields.get("model"),
         messages=tuple(
-            canonical_json(_uncached(message))
+            canonical_json(plain_message(message))
             for message in (messages if isinstance(messages, list) else [])
         ),
-        around={"": seen.kind, **seen.headers},
-        query=frozenset(seen.query),
+        around={"": match_input.kind, **match_input.headers},
+        query=frozenset(match_input.query),
         fields={key: hash(canonical_json(value)) for key, value in fields.items()},
     )
 
 
-def likeness(a: Sketch, b: Sketch) -> tuple[int, ...]:
+def likeness(a: Fingerprint, b: Fingerprint) -> tuple[int, ...]:
     """
     Return what orders candidates first; more alike is greater.
 
@@ -267,7 +278,7 @@ def likeness(a: Sketch, b: Sketch) -> tuple[int, ...]:
     )
 
 
-def likeness_around(a: Sketch, b: Sketch) -> tuple[int, ...]:
+def likeness_around(a: Fingerprint, b: Fingerprint) -> tuple[int, ...]:
     """
     Return what orders those that are as alike as that; it takes longer.
 
@@ -284,20 +295,3 @@ def likeness_around(a: Sketch, b: Sketch) -> tuple[int, ...]:
 
 def _count_differing(a: Mapping[str, object], b: Mapping[str, object]) -> int:
     return sum(key not in a or key not in b or a[key] != b[key] for key in {**a, **b})
-
-
-def _uncached(message: Any) -> Any:
-    """Return a message without marks for the cache, its text as a block."""
-    match message:
-        case {"content": str(text)}:
-            return {**message, "content": [{"type": "text", "text": text}]}
-        case {"content": [*blocks]}:
-            return {**message, "content": [_unmarked(block) for block in blocks]}
-        case _:
-            return message
-
-
-def _unmarked(block: Any) -> Any:
-    if not isinstance(block, dict):
-        return block
-    return {key: value for key, value in block.items() if key != "cache_control"}

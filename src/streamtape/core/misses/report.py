@@ -10,18 +10,18 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.misses.diff import (
     SHOWN_CHARS,
     count_of,
+    describe_change,
     find_changes,
-    find_differences,
 )
 from streamtape.core.misses.nearest import (
     choose_candidates,
     find_nearest,
+    fingerprint_of,
     first_takes,
-    sketch,
 )
 from streamtape.core.misses.suggest import find_advice
 from streamtape.core.redaction.text import clean_text
@@ -29,7 +29,7 @@ from streamtape.core.redaction.text import clean_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from streamtape.core.matching.key import Matched
+    from streamtape.core.matching.key import MatchInput
     from streamtape.core.misses.diff import Difference
     from streamtape.core.misses.nearest import C, Recorded
     from streamtape.core.model import Request
@@ -168,12 +168,12 @@ def cut_line(line: str) -> str:
     return encoded[: _LINE_BYTES - len("…".encode())].decode(errors="ignore") + "…"
 
 
-_TOLD_DIFFERENCES: Final = 3
+_SHOWN_DIFFERENCES: Final = 3
 
 
 def explain_miss(
     asked: Request,
-    seen: Matched,
+    match_input: MatchInput,
     known: Iterable[C],
     recorded: Recorded[C],
     *,
@@ -184,68 +184,69 @@ def explain_miss(
     Return why a request is a miss that no recorded request has the key of.
 
     Args:
-        seen: Of the request, under the rules in force.
+        match_input: Of the request, under the rules in force.
         known: All takes in the library, in their order.
         recorded: Reads them, under the same rules.
         library: The folder, as its user would type it.
         where: Where its user would put a rule, as in "this rule in ...".
     """
     first, rules = first_takes(known), recorded.rules
-    chosen = choose_candidates(seen, first, body_bytes=len(asked.body))
+    chosen = choose_candidates(match_input, first, body_bytes=len(asked.body))
     report = replace(
-        _begin(asked, seen, library=library),
+        _begin(asked, match_input, library=library),
         compared=(len(chosen), len(first)),
         where=where,
     )
-    nearest = find_nearest(sketch(seen), chosen, recorded)
+    nearest = find_nearest(fingerprint_of(match_input), chosen, recorded)
     request = None if nearest is None else recorded.find_request(nearest)
     if nearest is None or request is None:
         return report
-    other = matched(request, rules)
-    differences = find_differences(other, seen, _TOLD_DIFFERENCES + 1)
+    other = match_input_of(request, rules)
+    changes = list(find_changes(other, match_input))
     rule = find_advice(
         asked,
         request,
         rules,
-        find_changes(other, seen),
+        changes,
+        match_input=match_input,
         confuses=lambda proposed: recorded.confuses(proposed, chosen),
     )
     return replace(
         report,
         nearest=plain(nearest.name),
-        differences=tuple(differences[:_TOLD_DIFFERENCES]),
-        has_more=len(differences) > _TOLD_DIFFERENCES,
+        differences=tuple(map(describe_change, changes[:_SHOWN_DIFFERENCES])),
+        has_more=len(changes) > _SHOWN_DIFFERENCES,
         rule=rule,
     )
 
 
 def explain_exhausted(
-    asked: Request, seen: Matched, *, name: str, takes: int, library: str
+    asked: Request, match_input: MatchInput, *, name: str, takes: int, library: str
 ) -> MissReport:
     """
     Return why a request is a miss whose takes were all used.
 
     Args:
-        seen: Of the request.
+        match_input: Of the request.
         name: Of the first take's cassette.
         takes: How many there are.
         library: The folder, as its user would type it.
     """
-    report = _begin(asked, seen, library=library)
+    report = _begin(asked, match_input, library=library)
     return replace(report, nearest=plain(name), exhausted_takes=takes)
 
 
-def describe_request(asked: Request, seen: Matched) -> str:
+def describe_request(asked: Request, match_input: MatchInput) -> str:
     """Return a line that tells people which request this is."""
-    return _begin(asked, seen, library="").asked
+    return _begin(asked, match_input, library="").asked
 
 
-def _begin(asked: Request, seen: Matched, *, library: str) -> MissReport:
+def _begin(asked: Request, match_input: MatchInput, *, library: str) -> MissReport:
     report = MissReport(
         request=cut_line(f"{plain(asked.method)} {plain(asked.target)}"),
         library=plain(library),
     )
-    match seen.body:
+    match match_input.body:
         case {"model": str(model), "messages": [*messages]}:
             short = plain(model[:SHOWN_CHARS])
             return replace(report, model=short, messages=len(messages))

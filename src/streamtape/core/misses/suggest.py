@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from streamtape.core.matching.agent_context import without_reminders
-from streamtape.core.matching.key import matched
+from streamtape.core.matching.key import match_input_of
 from streamtape.core.matching.presets import Preset, is_for_agent
 from streamtape.core.matching.replace import replace_texts
 from streamtape.core.misses.diff import Change, Side, common_length, write_path
@@ -21,6 +21,7 @@ from streamtape.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from streamtape.core.matching.key import MatchInput
     from streamtape.core.matching.rules import Rules
     from streamtape.core.misses.diff import Location
     from streamtape.core.model import Request
@@ -33,8 +34,9 @@ def find_advice(
     asked: Request,
     recorded: Request,
     rules: Rules,
-    changes: Iterable[Change],
+    changes: Sequence[Change],
     *,
+    match_input: MatchInput,
     confuses: Callable[[Rules], bool],
 ) -> str | None:
     """
@@ -46,13 +48,15 @@ def find_advice(
     Args:
         rules: Those in force.
         changes: All that differs under these rules.
+        match_input: Of the request that was asked, under these rules.
         confuses: Whether proposed rules take two recorded requests for one that these
             rules tell apart.
 
     Returns:
         None if no rule would do it that is known to be harmless.
     """
-    for proposed in _proposals(asked, rules, list(changes)):
+    by_agent = _system_messages(match_input)
+    for proposed in _proposals(asked, rules, changes, by_agent):
         toml = write_settings(proposed, rules)
         if (
             len(toml) <= _MOST_TOML_CHARS
@@ -63,7 +67,12 @@ def find_advice(
     return None
 
 
-def _proposals(asked: Request, rules: Rules, found: list[Change]) -> Iterator[Rules]:
+def _proposals(
+    asked: Request,
+    rules: Rules,
+    found: Sequence[Change],
+    by_agent: frozenset[Location],
+) -> Iterator[Rules]:
     tops = {change.place[:1] for change in found if change.side is Side.BODY}
     is_coarse = rules.preset is Preset.AGENT_COARSE
     if (
@@ -72,14 +81,14 @@ def _proposals(asked: Request, rules: Rules, found: list[Change]) -> Iterator[Ru
         and tops & {("system",), ("tools",)}
     ):
         yield replace(rules, preset=Preset.AGENT_COARSE)
-    added = find_rules(found, rules, _system_messages(asked, rules))
+    added = find_rules(found, rules, by_agent)
     if added is not None:
         yield added
 
 
-def _system_messages(asked: Request, rules: Rules) -> frozenset[Location]:
+def _system_messages(match_input: MatchInput) -> frozenset[Location]:
     """Return the places of the messages that neither user, model nor tools wrote."""
-    match matched(asked, rules).body:
+    match match_input.body:
         case {"messages": [*messages]}:
             return frozenset(
                 ("messages", index)
@@ -92,8 +101,8 @@ def _system_messages(asked: Request, rules: Rules) -> frozenset[Location]:
 
 def _hits(asked: Request, recorded: Request, proposed: Rules) -> bool:
     try:
-        asked_key = matched(asked, proposed).key
-        return asked_key == matched(recorded, proposed).key
+        asked_key = match_input_of(asked, proposed).key
+        return asked_key == match_input_of(recorded, proposed).key
     except UsageError:
         # A pattern takes too long on the texts that are left.
         return False

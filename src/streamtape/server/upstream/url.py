@@ -70,7 +70,7 @@ def find_upstream(settings: Settings, *, port: int) -> tuple[str, str]:
         UsageError: It can't be an upstream. The keys of a client that is meant for a
             gateway must not go to the API instead.
     """
-    url, source = settings.upstream, settings.sources["upstream"]
+    url, source = settings.values["upstream"], settings.sources["upstream"]
     is_foreign = source == BASE_URL_VARIABLE
     if url is None or (is_foreign and _is_ours(_split(url), port)):
         return DEFAULT_UPSTREAM, DEFAULT_SOURCE

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from asking import RECORDED, changed, post
-from streamtape.core.matching.key import matched
-from streamtape.core.misses.nearest import likeness, likeness_around, sketch
+from streamtape.core.matching.key import match_input_of
+from streamtape.core.misses.nearest import fingerprint_of, likeness, likeness_around
 from streamtape.core.model import Request
 
 HELLO, ANSWER, BYE = RECORDED["messages"]
 
 
 def similarity(a: Request, b: Request) -> tuple[int, ...]:
-    both = sketch(matched(a)), sketch(matched(b))
+    both = fingerprint_of(match_input_of(a)), fingerprint_of(match_input_of(b))
     return likeness(*both) + likeness_around(*both)
 
 
