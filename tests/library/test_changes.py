@@ -310,25 +310,30 @@ def test_a_change_whose_time_was_put_back_is_seen(tmp_path: Path) -> None:
     assert lookup(library, OTHER) == ["a"]
 
 
+@pytest.mark.parametrize("top", [".", "sub", ".."])
 def test_a_cassette_of_ones_own_is_not_read_again(
-    tmp_path: Path,
+    top: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its name changes its stamp too, but not after the stamp was taken."""
+    """Its name changes its signature too, but not after that was taken."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    folder = Path(top)
     read: list[bytes] = []
 
     def key_of(request: Request) -> str:
         read.append(request.body)
         return request_key(request)
 
-    library = Library(tmp_path, key_of, uses_stored_keys=False, wall_ns=much_later)
+    library = Library(folder, key_of, uses_stored_keys=False, wall_ns=much_later)
     library.refresh()
     for _ in range(2):
-        writer, recording = start_tape(tmp_path, [(1, DATA)], request=HELLO, name="a")
+        writer, recording = start_tape(folder, [(1, DATA)], request=HELLO, name="a")
         writer.write(recording.end(EndReason.COMPLETE, 2))
         assert library.commit(writer, HELLO_KEY, replace=False) is not None
     read.clear()
 
     for _ in range(3):
+        library.refresh()
         assert lookup(library, HELLO) == ["a", "a-2"]
 
     assert read == []

@@ -15,6 +15,8 @@ from streamtape.library.writer import PART_SUFFIX
 
 TAPE_SUFFIX: Final = ".tape"
 
+_SUFFIXES: Final = (TAPE_SUFFIX, PART_SUFFIX)
+
 _TAKE = re.compile(r"(?P<stem>.*-[0-9a-f]{8})-(?P<take>\d+)")
 
 
@@ -50,13 +52,6 @@ def stem_and_take(name: str) -> tuple[str, int]:
     return (stem, 1) if match is None else (match["stem"], int(match["take"]))
 
 
-def join(folder: str, name: str) -> str:
-    """
-    Return the path of a name in a folder; a text, as it is needed ten thousandfold.
-    """
-    return f"{folder}{os.sep}{name}"
-
-
 def walk(top: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """
     Yield all cassettes and parts below a folder, in no order: the names of the folders
@@ -83,10 +78,6 @@ def walk(top: str) -> Iterator[tuple[tuple[str, ...], str]]:
             # Where a link leads isn't asked: one that leads to itself is an error.
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith("."):
-                    waiting.append(((*folders, entry.name), join(path, entry.name)))
-            elif _is_cassette(entry.name):
-                yield folders, join(path, entry.name)
-
-
-def _is_cassette(name: str) -> bool:
-    return name.endswith((TAPE_SUFFIX, PART_SUFFIX)) and len(name) > len(TAPE_SUFFIX)
+                    waiting.append(((*folders, entry.name), entry.path))
+            elif entry.name.endswith(_SUFFIXES) and entry.name not in _SUFFIXES:
+                yield folders, entry.path

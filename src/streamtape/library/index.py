@@ -12,14 +12,13 @@ import os
 from bisect import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 
 from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import Request
 from streamtape.errors import CassetteError, CassetteNotFoundError, UsageError
 from streamtape.library.disk import is_locked
-from streamtape.library.filenames import TAPE_SUFFIX, join, stem_and_take, walk
+from streamtape.library.filenames import TAPE_SUFFIX, stem_and_take, walk
 from streamtape.library.reader import EXHAUSTED, read_header, read_request
 from streamtape.library.signature import Signature, WallClock, is_settled, signature_of
 from streamtape.library.writer import PART_SUFFIX
@@ -134,7 +133,9 @@ class Index:
             file = gone.pop(path, None)
             if file is None:
                 file = self._files[path] = File(path, folders)
-            self._look_at(file, now_ns)
+            signature = signature_of(path)
+            if signature != file.signature or not file.is_read:
+                self._read(file, signature, now_ns)
         for file in gone.values():
             self.forget(file)
         self._is_first_look = False
@@ -157,8 +158,8 @@ class Index:
         """Take in a file that was just made or replaced, whose key is known."""
         now_ns = self._now_ns()
         folders = path.parent.relative_to(self._top).parts
-        # As a look spells it, which never leaves out a dot.
-        spelled = reduce(join, (*folders, path.name), str(self._top))
+        # As a look spells it: a Path would leave out a dot at the start.
+        spelled = os.path.join(self._top, *folders, path.name)  # noqa: PTH118  # See above.
         file = self._files.setdefault(spelled, File(spelled, folders))
         file.signature = signature_of(path)
         file.is_read = is_settled(file.signature, now_ns)
@@ -179,10 +180,7 @@ class Index:
     def _now_ns(self) -> int:
         return 0 if self._wall_ns is None else self._wall_ns()
 
-    def _look_at(self, file: File, now_ns: int) -> None:
-        signature = signature_of(file.path)
-        if signature == file.signature and file.is_read:
-            return
+    def _read(self, file: File, signature: Signature, now_ns: int) -> None:
         if signature != file.signature:
             file.signature = signature
             file.is_earlier = self._is_first_look
