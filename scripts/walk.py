@@ -5,7 +5,8 @@ Count what one recorded event and one replayed request pass through.
 
 A profiler counts the calls of our own functions in the server's threads: for an event,
 from its read to the file; for a request, from its read until the head of its answer is
-sent. Both are warm: others came before them. A coroutine that goes on is a call too.
+sent. Both are warm: others came before them, and the request is on a connection that is
+open already. A coroutine that goes on is a call too.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -161,20 +162,17 @@ def delta(number: int) -> bytes:
     return f"event: content_block_delta\ndata: {json.dumps(data)}\n\n".encode()
 
 
-def ask(base_url: str) -> HTTPConnection:
-    """
-    Ask for a streamed answer; its head is there when this returns.
-    """
+def ask(connection: HTTPConnection) -> HTTPResponse:
+    """Ask for a streamed answer; its head is there when this returns."""
     body = {
         "model": "claude-demo",
         "max_tokens": 1024,
         "messages": [{"role": "user", "content": "Hello!"}],
         "stream": True,
     }
-    connection = HTTPConnection(base_url.removeprefix("http://"))
     headers = {"content-type": "application/json", "x-api-key": "sk-made-up-0123456789"}
     connection.request("POST", "/v1/messages", json.dumps(body), headers)
-    return connection
+    return connection.getresponse()
 
 
 def walk_of_an_event() -> Walk:
@@ -188,22 +186,37 @@ def walk_of_an_event() -> Walk:
         profiler.installed(),
         streamtape.record(folder, upstream=upstream.url) as recorder,
     ):
-        connection = ask(recorder.base_url)
-        response = connection.getresponse()
-        for number in range(WARM):
-            upstream.send(delta(number))
-            response.readline(), response.readline(), response.readline()
-        (part,) = Path(folder).glob("*.part")
-        size = part.stat().st_size
-        walk = profiler.begin(until_sent=False)
-        upstream.send(delta(WARM))
-        response.readline(), response.readline(), response.readline()
-        while part.stat().st_size == size:
-            # The file grows after the client has the event.
+        connection = HTTPConnection(recorder.base_url.removeprefix("http://"))
+        response = ask(connection)
+        while not _recorded_bytes(Path(folder)):
+            # The head of the answer comes into the file before any event.
             pass
+        for number in range(WARM):
+            _carry(upstream, response, Path(folder), number)
+        walk = profiler.begin(until_sent=False)
+        _carry(upstream, response, Path(folder), WARM)
         profiler.end()
         connection.close()
     return walk
+
+
+def _carry(
+    upstream: LockstepUpstream, response: HTTPResponse, folder: Path, number: int
+) -> None:
+    """
+    Let one event come to the client and into the file.
+    """
+    size = _recorded_bytes(folder)
+    upstream.send(delta(number))
+    for _ in range(3):
+        response.readline()
+    # The client has an event before the file does.
+    while _recorded_bytes(folder) == size:
+        pass
+
+
+def _recorded_bytes(folder: Path) -> int:
+    return sum(part.stat().st_size for part in folder.glob("*.part"))
 
 
 def walk_of_a_request() -> Walk:
@@ -216,12 +229,11 @@ def walk_of_a_request() -> Walk:
         profiler.installed(),
         streamtape.replay(cassettes, speed="instant") as replay,
     ):
+        connection = HTTPConnection(replay.base_url.removeprefix("http://"))
         for _ in range(WARM):
-            connection = ask(replay.base_url)
-            connection.getresponse().read()
+            ask(connection).read()
         walk = profiler.begin(until_sent=True)
-        connection = ask(replay.base_url)
-        connection.getresponse().read()
+        ask(connection).read()
         profiler.end()
         connection.close()
     return walk

@@ -185,7 +185,10 @@ def test_the_variable_of_sdks_is_the_weakest_that_names_the_upstream(
 
     settings = resolve_in(tmp_path, environ=environ, pyproject=table)
 
-    assert (settings.values["upstream"], settings.sources["upstream"]) == (upstream, source)
+    assert (settings.values["upstream"], settings.sources["upstream"]) == (
+        upstream,
+        source,
+    )
 
 
 def test_flags_are_told_as_flags(tmp_path: Path) -> None:
