@@ -62,7 +62,7 @@ def make_cassettes(folder: Path) -> None:
     for path in folder.glob("*.tape"):
         path.unlink()
     library = Library(folder)
-    for request, reply in _exchanges():
+    for request, reply in _dispatcher():
         clean = clean_request(request)
         match_input = match_input_of(clean)
         recording = Recording(clean, recorded_at=None, match_key=match_input.key)
@@ -72,7 +72,7 @@ def make_cassettes(folder: Path) -> None:
         library.commit(writer, match_input.key, replace=False)
 
 
-def _exchanges() -> Iterator[tuple[Request, Reply]]:
+def _dispatcher() -> Iterator[tuple[Request, Reply]]:
     hello = _message("Hello!")
     yield hello, default_answers(hello)
     plain = _post("/v1/messages", _body("Hello!"))

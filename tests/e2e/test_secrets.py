@@ -286,7 +286,7 @@ def ask_for(base_url: str, asked: Asked) -> Answer:
     return ask(base_url, target=target, headers=asked.headers, body=asked.body)
 
 
-TOLD: Final = "x-told"
+OUTCOME_HEADER: Final = "x-told"
 """A header that is no secret's, by which the upstream is told what to repeat."""
 
 
@@ -308,7 +308,7 @@ HEADERS: Final[dict[str, Callable[[str], tuple[str, str]]]] = {
 
 def echo_everywhere(seen: SeenRequest) -> Reply:
     """Repeat the key in all that an answer has."""
-    key = seen.header(TOLD)
+    key = seen.header(OUTCOME_HEADER)
     assert key is not None
     return raw_reply(
         b"".join(
@@ -365,7 +365,7 @@ def test_a_key_of_any_header_or_of_the_query_is_kept_nowhere(
                 answer = ask(
                     recorder.base_url,
                     target=target,
-                    headers=(*headers, own, (TOLD, key)),
+                    headers=(*headers, own, (OUTCOME_HEADER, key)),
                     body=sent,
                 )
                 trials.ran += 1

@@ -93,7 +93,7 @@ KINDS: Final[dict[str, bytes]] = {
 }
 
 
-def exchange(base_url: str, sent: bytes) -> bytes:
+def interaction(base_url: str, sent: bytes) -> bytes:
     """
     Send these bytes and no more, and return all that comes until the connection ends.
     """
@@ -128,7 +128,7 @@ def try_all(base_url: str, trials: Trials) -> list[str]:
     found = []
     for name, sent in KINDS.items():
         trials.ran += 1
-        faults = faults_in(exchange(base_url, sent))
+        faults = faults_in(interaction(base_url, sent))
         answer = ask(base_url, body=body("hello"))
         if answer.body != REPLY.body:
             faults.append(f"the next request: {answer.status}")

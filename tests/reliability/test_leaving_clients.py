@@ -139,8 +139,8 @@ class Finisher:
             cassettes=folder,
             policy=policy,
             upstream=url_of(self._upstream),
-            alone_limit_ns=limit_ns,
-            alone_limit_bytes=limit_bytes,
+            detached_limit_ns=limit_ns,
+            detached_limit_bytes=limit_bytes,
         )
         self.server = RunningServer(config)
 

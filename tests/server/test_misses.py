@@ -24,22 +24,22 @@ def opened(folder: Path) -> Scope:
 
 
 def report(scope: Scope, number: int, explainer: MissExplainer | None = None) -> str:
-    asked = clean_request(changed(temperature=number, system="Say more."))
+    context = clean_request(changed(temperature=number, system="Say more."))
     explainer = explainer or MissExplainer()
-    return str(explainer.explain(scope, asked, match_input_of(asked)))
+    return str(explainer.explain(scope, context, match_input_of(context)))
 
 
 def test_misses_at_once_say_what_each_says_alone(tmp_path: Path) -> None:
     scope, explainer = opened(tmp_path), MissExplainer()
-    alone = [report(scope, number) for number in range(20)]
+    detached = [report(scope, number) for number in range(20)]
 
     with ThreadPoolExecutor(20) as threads:
         at_once = list(
             threads.map(lambda number: report(scope, number, explainer), range(20))
         )
 
-    assert at_once == alone
-    assert len(set(alone)) == 20
+    assert at_once == detached
+    assert len(set(detached)) == 20
 
 
 def test_a_miss_is_compared_with_what_came_meanwhile(tmp_path: Path) -> None:

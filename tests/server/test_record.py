@@ -15,8 +15,8 @@ from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
 from streamtape.library import CassetteWriter
 from streamtape.server.clock import SystemClock
-from streamtape.server.record import Batch, Relay, Tape
-from streamtape.server.response import Outlet, head
+from streamtape.server.record import Batch, RecordingSink, Relay
+from streamtape.server.response import ResponseWriter, head
 
 EVENT = b"data: a\n\n"
 STREAM = (("content-type", "text/event-stream"),)
@@ -70,11 +70,11 @@ async def test_a_defect_of_ours_ends_one_answer_and_hangs_none(
         response = head(200, "OK", STREAM)
         relay = Relay(
             await session.get(url),
-            Outlet(request, response),
+            ResponseWriter(request, response),
             clock=SystemClock(),
             start_ns=SystemClock.now_ns(),
             response=Response(status=200, reason="OK", headers=STREAM, offset_ns=0),
-            tape=Tape(Defect(takes=takes), CassetteWriter(tmp_path, "x")),
+            sink=RecordingSink(Defect(takes=takes), CassetteWriter(tmp_path, "x")),
             batch=Batch(),
         )
         relays.append(relay)

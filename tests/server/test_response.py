@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from streamtape.core.model import EndReason
-from streamtape.server.response import Outlet, head
+from streamtape.server.response import ResponseWriter, head
 
 MIB = 1 << 20
 BODY_BYTES = 64 * MIB
@@ -24,10 +24,10 @@ async def test_a_reset_waits_for_no_client_that_takes_nothing() -> None:
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         response = head(200, "OK", ())
-        outlet = Outlet(request, response, reset_limit_s=0.05)
-        await outlet.start()
-        outlet.write(b"x" * BODY_BYTES)
-        await outlet.finish(EndReason.UPSTREAM_RESET)
+        writer = ResponseWriter(request, response, reset_limit_s=0.05)
+        await writer.start()
+        writer.write(b"x" * BODY_BYTES)
+        await writer.finish(EndReason.UPSTREAM_RESET)
         ended.put_nowait(None)
         return response
 
@@ -56,12 +56,14 @@ async def test_a_body_that_is_too_long_to_change_passes_as_it_is() -> None:
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         response = head(200, "OK", ())
-        outlet = Outlet(request, response, rewrite=lambda body: body[:0] + b"changed")
-        await outlet.start()
+        writer = ResponseWriter(
+            request, response, rewrite=lambda body: body[:0] + b"changed"
+        )
+        await writer.start()
         for _ in range(33):
-            outlet.write(b"x" * MIB)
-        outlet.write(b"the rest")
-        await outlet.finish(EndReason.COMPLETE)
+            writer.write(b"x" * MIB)
+        writer.write(b"the rest")
+        await writer.finish(EndReason.COMPLETE)
         return response
 
     loop = asyncio.get_running_loop()

@@ -209,7 +209,7 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
             killer.daemon = True
             killer.start()
     # Its answers may be recorded on without it, unless somebody stops us.
-    signals.watch(server.wait_for_leavers)
+    signals.watch(server.wait_for_detached)
     signals.next()
     status = child.returncode
     return 128 - status if status < 0 else status

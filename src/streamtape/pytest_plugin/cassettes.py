@@ -16,7 +16,7 @@ from streamtape.core.pacing import parse_speed
 from streamtape.library.reader import read_cassette
 from streamtape.server.scopes import Scope
 from streamtape.server.server import RunningScope, RunningServer
-from streamtape.server.stats import Exchange, Tally
+from streamtape.server.stats import LoggedInteraction, Tally
 
 _PATIENCE_S: Final = 1.0
 """For an answer whose client has all of it; one that was left open takes longer."""
@@ -45,12 +45,17 @@ class AskedRequest:
 class Interaction:
     """One request that was answered from a cassette, or became one."""
 
-    def __init__(self, request: Request, told: str, path: Path) -> None:
+    def __init__(self, request: Request, outcome: str, path: Path) -> None:
         self.request = AskedRequest(request)
-        self.told = told
+        self.outcome = outcome
         """``replayed`` or ``recorded``."""
         self.path = path
         """The cassette's file."""
+
+    @property
+    def told(self) -> str:
+        """The outcome, by the name that it had first."""
+        return self.outcome
 
     @cached_property
     def cassette(self) -> Cassette:
@@ -84,7 +89,7 @@ class Interaction:
         return None if response is None else response.status
 
     def __repr__(self) -> str:
-        return f"<{self.told} {self.path.stem}: {self.request!r}>"
+        return f"<{self.outcome} {self.path.stem}: {self.request!r}>"
 
 
 class Tape:
@@ -121,7 +126,7 @@ class Tape:
     @property
     def requests(self) -> list[AskedRequest]:
         """All requests so far, in the order in which they came."""
-        return [AskedRequest(exchange.request) for exchange in self._log()]
+        return [AskedRequest(interaction.request) for interaction in self._log()]
 
     @property
     def interactions(self) -> list[Interaction]:
@@ -132,9 +137,9 @@ class Tape:
         """
         self.settle()
         return [
-            Interaction(exchange.request, exchange.told, exchange.path)
-            for exchange in self._log()
-            if exchange.path is not None
+            Interaction(interaction.request, interaction.outcome, interaction.path)
+            for interaction in self._log()
+            if interaction.path is not None
         ]
 
     @property
@@ -180,7 +185,7 @@ class Tape:
             if entry.path not in self._scope.tally.used and not entry.is_part
         )
 
-    def _log(self) -> list[Exchange]:
+    def _log(self) -> list[LoggedInteraction]:
         return list(self._scope.tally.log or ())
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from streamtape.library.reader import is_whole
 from streamtape.pytest_plugin.outcomes import some
 from streamtape.pytest_plugin.staging import Staging
 from streamtape.server.scopes import Scope, make_library
-from streamtape.server.stats import Exchange
+from streamtape.server.stats import LoggedInteraction
 
 _WHYS: Final = {
     "failed": "the upstream gave no answer",
@@ -66,12 +66,12 @@ class Keeping:
         old = self._takes(staging.folder, staging.old)
         new = self._takes(self._scope.library.folder, staging.new)
         lacking = {key for key in lacking if not self._is_made_good(key, old, new)}
-        exchanges = [
-            exchange
-            for exchange in self._scope.tally.log or ()
-            if exchange.key in lacking and not _is_recorded(exchange)
+        interactions = [
+            interaction
+            for interaction in self._scope.tally.log or ()
+            if interaction.key in lacking and not _is_recorded(interaction)
         ]
-        found = list(dict.fromkeys(map(_explain, exchanges)))
+        found = list(dict.fromkeys(map(_explain, interactions)))
         if kept := self._kept(lacking, old, new):
             if not found:
                 found.append(
@@ -79,7 +79,9 @@ class Keeping:
                     f"cassettes any more, remove {staging.folder}"
                 )
             return [*found, f"what was recorded before stays: {some(kept)}"]
-        has_failed = any(exchange.told == "failed" for exchange in exchanges)
+        has_failed = any(
+            interaction.outcome == "failed" for interaction in interactions
+        )
         return found if has_failed else []
 
     def _is_made_good(self, key: str, old: _Takes, new: _Takes) -> bool:
@@ -121,11 +123,11 @@ class _Takes:
         """Whether some can't be read, so that nobody can tell what they answer."""
 
 
-def _explain(exchange: Exchange) -> str:
-    request = exchange.request
-    why = _WHYS.get(exchange.told, _WHYS["open"])
+def _explain(interaction: LoggedInteraction) -> str:
+    request = interaction.request
+    why = _WHYS.get(interaction.outcome, _WHYS["open"])
     return f"{request.method} {request.path} was not recorded whole: {why}"
 
 
-def _is_recorded(exchange: Exchange) -> bool:
-    return exchange.path is not None and is_whole(exchange.path)
+def _is_recorded(interaction: LoggedInteraction) -> bool:
+    return interaction.path is not None and is_whole(interaction.path)

@@ -11,10 +11,10 @@ from aiohttp import web
 from streamtape.core.redaction.text import clean_text
 from streamtape.errors import CassetteError, MissError, RequestError, StreamtapeError
 
-TOLD = "x-streamtape"
+OUTCOME_HEADER = "x-streamtape"
 """On every answer: what became of the request."""
 
-TOLD_CASSETTE = "x-streamtape-cassette"
+CASSETTE_HEADER = "x-streamtape-cassette"
 """On every hit: the name of the cassette."""
 
 _RETRIED: Final = frozenset({408, 502, 504, 529})
@@ -27,11 +27,11 @@ def error_answer(error: StreamtapeError) -> web.Response:
 
     What the network may mend by itself is left to the SDK's own retries.
     """
-    status, told = 500, "error"
+    status, outcome = 500, "error"
     if isinstance(error, RequestError):
         status = error.status
-        told = "miss" if isinstance(error, MissError) else "error"
-    headers = {TOLD: told}
+        outcome = "miss" if isinstance(error, MissError) else "error"
+    headers = {OUTCOME_HEADER: outcome}
     if status not in _RETRIED:
         headers["x-should-retry"] = "false"
     return json_answer(error_body(error), status=status, headers=headers)
@@ -63,11 +63,11 @@ def json_answer(
 def preflight_answer(request: web.BaseRequest) -> web.Response:
     """Answer an OPTIONS request: whatever a page of a loopback origin asks for."""
     method, names = (
-        request.headers.get(f"Access-Control-Request-{asked}", "*")
-        for asked in ("Method", "Headers")
+        request.headers.get(f"Access-Control-Request-{context}", "*")
+        for context in ("Method", "Headers")
     )
     headers = {
-        TOLD: "local",
+        OUTCOME_HEADER: "local",
         "Access-Control-Max-Age": "600",
         "Access-Control-Allow-Methods": method,
         "Access-Control-Allow-Headers": names,

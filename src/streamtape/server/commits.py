@@ -15,7 +15,7 @@ from streamtape.core.recording import Recording
 from streamtape.library.check import find_raw_kinds
 from streamtape.library.writer import CassetteWriter
 from streamtape.server.scopes import Scope
-from streamtape.server.stats import Exchange
+from streamtape.server.stats import LoggedInteraction
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,10 @@ class Ended:
     replaces: bool
     """Whether it takes the place of what was recorded of its request before."""
     reason: EndReason
-    exchange: Exchange
+    interaction: LoggedInteraction
     """Gets the path of the cassette."""
-    tell: Callable[[str, str], None]
-    """Takes its fate and its name, maybe in another thread."""
+    log_outcome: Callable[[str, str], None]
+    """Takes its outcome and its name, maybe in another thread."""
 
 
 class Commits:
@@ -133,8 +133,8 @@ def _give_name(ended: Ended) -> None:
         ended.scope.tally.used.add(path)
         if ended.reason.is_by_upstream:
             ended.scope.tally.end_recording(ended.key)
-        ended.exchange.path = path
-        ended.tell("recorded", ended.scope.name_of(path))
+        ended.interaction.path = path
+        ended.log_outcome("recorded", ended.scope.name_of(path))
     else:
         _count_lost(ended)
 
@@ -150,7 +150,7 @@ def _leave(ended: Ended) -> None:
         log.error("%s was taken away; what came is lost", path)
         ended.scope.tally.recount("unfinished", "lost")
     else:
-        ended.tell("unfinished", path.name if path else writer.stem)
+        ended.log_outcome("unfinished", path.name if path else writer.stem)
 
 
 def _count_lost(ended: Ended) -> None:

@@ -59,9 +59,9 @@ class Config:
     """How long a client may take for the head of its request."""
     most_requests: int | None = None
     """How many are answered at once; None for what the system's limits allow."""
-    alone_limit_ns: int = 60 * 10**9
+    detached_limit_ns: int = 60 * 10**9
     """How long an answer is recorded whose client has left, if it is to finish."""
-    alone_limit_bytes: int = 32 * 1024 * 1024
+    detached_limit_bytes: int = 32 * 1024 * 1024
     """How much of it."""
 
     @property

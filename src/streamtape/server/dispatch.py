@@ -18,10 +18,10 @@ from streamtape.errors import (
 from streamtape.server.clock import Clock
 from streamtape.server.commits import Commits
 from streamtape.server.config import Config
-from streamtape.server.forward import Forwards, Upstreams
+from streamtape.server.forward import Forwarder, Upstreams
 from streamtape.server.misses import MissExplainer
-from streamtape.server.replay import Hits
-from streamtape.server.request import Asked, Question, read_question
+from streamtape.server.replay import Replayer
+from streamtape.server.request import MatchQuery, RequestContext, read_query
 from streamtape.server.scopes import Scopes
 from streamtape.settings import Policy
 
@@ -29,7 +29,7 @@ _LOOKS = 4
 """How often a library that changes under our hands is looked at for one request."""
 
 
-class Exchanges:
+class Dispatcher:
     """
     Answers requests from the library and the upstream, as the record mode says.
 
@@ -44,15 +44,15 @@ class Exchanges:
         self.config = config
         self.scopes = scopes
         self._commits = Commits()
-        self._hits = Hits(clock)
+        self._replayer = Replayer(clock)
         self._misses = MissExplainer()
-        self._forwards = Forwards(config, upstreams, self._commits, clock)
+        self._forwarder = Forwarder(config, upstreams, self._commits, clock)
 
     def can_forward(self, policy: Policy) -> bool:
         """Whether a policy has an upstream."""
-        return self._forwards.has_upstream_for(policy)
+        return self._forwarder.has_upstream_for(policy)
 
-    async def answer(self, asked: Asked) -> web.StreamResponse:
+    async def answer(self, context: RequestContext) -> web.StreamResponse:
         """
         Answer one request to its end.
 
@@ -62,21 +62,21 @@ class Exchanges:
             CassetteError: The cassette that answers it can't be used.
             UsageError: A pattern of the project takes too long on it.
         """
-        if not asked.scope.is_open:
-            await asyncio.to_thread(asked.scope.open)
+        if not context.scope.is_open:
+            await asyncio.to_thread(context.scope.open)
         try:
-            question = read_question(asked, limit_bytes=self.config.body_limit_bytes)
+            query = read_query(context, limit_bytes=self.config.body_limit_bytes)
             for attempt in range(_LOOKS):
                 with contextlib.suppress(CassetteNotFoundError):
-                    return await self._answer(asked, question, looks_anew=attempt > 0)
+                    return await self._answer(context, query, looks_anew=attempt > 0)
                 # It was taken away, replaced or given its name behind our look.
-            return await self._refuse(asked, question)
+            return await self._refuse(context, query)
         except (MissError, UpstreamError, ConnectionError):
             # These are counted, or nobody is there for an answer any more.
             raise
         except Exception:
             # A defect of ours too: nothing may look as if it had not been asked.
-            asked.scope.tally.count("error")
+            context.scope.tally.count("error")
             raise
 
     def settle(self) -> None:
@@ -95,16 +95,16 @@ class Exchanges:
 
     def stop(self) -> None:
         """End all answers that run; they break off."""
-        self._hits.stop()
-        self._forwards.stop()
+        self._replayer.stop()
+        self._forwarder.stop()
 
-    async def wait_for_leavers(self) -> None:
+    async def wait_for_detached(self) -> None:
         """
         Wait until the recordings have ended that need no client.
 
         Behind :meth:`stop`, those are the ones whose clients have left.
         """
-        await self._forwards.wait_for_leavers()
+        await self._forwarder.wait_for_detached()
 
     def close(self) -> None:
         """
@@ -115,43 +115,45 @@ class Exchanges:
             scope.end()
 
     async def _answer(
-        self, asked: Asked, question: Question, *, looks_anew: bool
+        self, context: RequestContext, query: MatchQuery, *, looks_anew: bool
     ) -> web.StreamResponse:
-        scope = asked.scope
-        action, path = await self._decide(asked, question, looks_anew=looks_anew)
+        scope = context.scope
+        action, path = await self._decide(context, query, looks_anew=looks_anew)
         if path is not None:
             try:
-                return await self._hits.replay(asked, question, path)
+                return await self._replayer.replay(context, query, path)
             except CassetteNotFoundError:
-                scope.takes.give_back(question.key)
+                scope.takes.give_back(query.key)
                 raise
         if action is Action.REFUSE:
-            return await self._refuse(asked, question)
+            return await self._refuse(context, query)
         try:
-            return await self._forwards.forward(
-                asked, question, is_recorded=action is Action.RECORD
+            return await self._forwarder.forward(
+                context, query, is_recorded=action is Action.RECORD
             )
         except UpstreamError as error:
-            question.exchange.told = "failed"
+            query.interaction.outcome = "failed"
             scope.tally.count("failed")
             if isinstance(error, UpstreamIsStreamtapeError):
                 # No later answer makes it good.
                 scope.tally.failures[str(error)] = None
             raise
 
-    async def _refuse(self, asked: Asked, question: Question) -> web.StreamResponse:
-        assert question.match_input is not None
-        tally = asked.scope.tally
-        question.exchange.told = "miss"
+    async def _refuse(
+        self, context: RequestContext, query: MatchQuery
+    ) -> web.StreamResponse:
+        assert query.match_input is not None
+        tally = context.scope.tally
+        query.interaction.outcome = "miss"
         tally.count("miss")
         report = await asyncio.to_thread(
-            self._misses.explain, asked.scope, question.clean, question.match_input
+            self._misses.explain, context.scope, query.clean, query.match_input
         )
-        tally.add_miss(question.key, report)
+        tally.add_miss(query.key, report)
         raise MissError(str(report))
 
     async def _decide(
-        self, asked: Asked, question: Question, *, looks_anew: bool
+        self, context: RequestContext, query: MatchQuery, *, looks_anew: bool
     ) -> tuple[Action, Path | None]:
         """
         Return what to do, and the cassette where that is to replay one.
@@ -159,11 +161,11 @@ class Exchanges:
         Args:
             looks_anew: Whether what is known of the folder was not true any more.
         """
-        scope, mode = asked.scope, asked.policy.mode
+        scope, mode = context.scope, context.policy.mode
         on_miss = decide(mode, library_empty=scope.began_empty, hit=False)
         if on_miss is decide(mode, library_empty=scope.began_empty, hit=True):
             return on_miss, None
-        key = question.key
+        key = query.key
         await self._commits.settle(scope, key)
         paths = [] if looks_anew else scope.library.known_takes(key)
         if len(paths) > 1 and scope.policy.collapse_retries:

@@ -18,15 +18,15 @@ from streamtape.errors import UpstreamUnreachableError
 from streamtape.server.clock import Clock, wall_time
 from streamtape.server.commits import Commits, Ended
 from streamtape.server.config import Config
-from streamtape.server.record import AloneLimits, Batch, Relay, Tape
-from streamtape.server.request import Asked, Question
-from streamtape.server.response import open_outlet, tell
+from streamtape.server.record import Batch, DetachedLimits, RecordingSink, Relay
+from streamtape.server.request import MatchQuery, RequestContext
+from streamtape.server.response import log_outcome, open_response
 from streamtape.server.upstream.client import TimedResponse, Upstream
 from streamtape.server.upstream.headers import returned_headers
 from streamtape.settings import Policy
 
 
-class Forwards:
+class Forwarder:
     """
     Forwards requests of one server, and knows which of their answers run.
 
@@ -57,7 +57,7 @@ class Forwards:
         for relay in self._relays:
             relay.stop()
 
-    async def wait_for_leavers(self) -> None:
+    async def wait_for_detached(self) -> None:
         """
         Wait until the recordings have ended that need no client.
 
@@ -69,7 +69,7 @@ class Forwards:
             await relay.has_ended.wait()
 
     async def forward(
-        self, asked: Asked, question: Question, *, is_recorded: bool
+        self, context: RequestContext, query: MatchQuery, *, is_recorded: bool
     ) -> web.StreamResponse:
         """
         Answer a request from the upstream to the answer's end.
@@ -77,12 +77,12 @@ class Forwards:
         Raises:
             UpstreamError: The upstream gave no answer.
         """
-        tape = None
+        sink = None
         if is_recorded:
-            tape = _new_tape(asked, question)
-            asked.scope.tally.begin_recording(question.key)
-        upstream = self._upstreams.get(asked.policy)
-        source = await upstream.send(asked.request)
+            sink = _new_sink(context, query)
+            context.scope.tally.begin_recording(query.key)
+        upstream = self._upstreams.get(context.policy)
+        source = await upstream.send(context.request)
         if self._is_stopping:
             source.close()
             message = "the proxy was stopped before the answer began"
@@ -93,85 +93,87 @@ class Forwards:
             headers=returned_headers(source, base_url=upstream.base_url),
             offset_ns=source.arrived_ns - source.sent_ns,
         )
-        response = await self._carry(asked, question, source, answer, tape)
+        response = await self._carry(context, query, source, answer, sink)
         # The client has its answer. If the disk can't keep up, its next one waits.
         await self._commits.keep_up()
         return response
 
     async def _carry(
         self,
-        asked: Asked,
-        question: Question,
+        context: RequestContext,
+        query: MatchQuery,
         source: TimedResponse,
         answer: Response,
-        tape: Tape | None,
+        sink: RecordingSink | None,
     ) -> web.StreamResponse:
-        told = question.exchange.told = "forwarded" if tape is None else "recorded"
-        outlet = open_outlet(asked, answer, told)
+        outcome = query.interaction.outcome = (
+            "forwarded" if sink is None else "recorded"
+        )
+        writer = open_response(context, answer, outcome)
         relay = Relay(
             source,
-            outlet,
+            writer,
             clock=self._clock,
             start_ns=source.sent_ns,
             response=answer,
-            tape=tape,
+            sink=sink,
             batch=self._batch,
-            alone=self._alone_limits(asked.policy),
+            detached=self._detached_limits(context.policy),
         )
         self._relays.add(relay)
         try:
             await relay.run(self._config.idle_limit_ns)
         finally:
             self._relays.discard(relay)
-            self._close(relay, asked, question, answer, tape)
-        return outlet.response
+            self._close(relay, context, query, answer, sink)
+        return writer.response
 
     def _close(
         self,
         relay: Relay,
-        asked: Asked,
-        question: Question,
+        context: RequestContext,
+        query: MatchQuery,
         answer: Response,
-        tape: Tape | None,
+        sink: RecordingSink | None,
     ) -> None:
         """
         Count and tell what became of an answer, which may take until it has its name.
         """
-        told = partial(
-            tell, request=question.clean, status=answer.status, ended=relay.reason
+        outcome = partial(
+            log_outcome, request=query.clean, status=answer.status, ended=relay.reason
         )
-        if tape is None:
-            asked.scope.tally.count("forwarded")
-            told("forwarded", "")
+        if sink is None:
+            context.scope.tally.count("forwarded")
+            outcome("forwarded", "")
             return
         ended = Ended(
-            scope=asked.scope,
-            recording=tape.recording,
-            writer=tape.writer,
-            key=question.key,
-            replaces=asked.policy.mode is RecordMode.ALL,
+            scope=context.scope,
+            recording=sink.recording,
+            writer=sink.writer,
+            key=query.key,
+            replaces=context.policy.mode is RecordMode.ALL,
             reason=relay.reason,
-            exchange=question.exchange,
-            tell=told,
+            interaction=query.interaction,
+            log_outcome=outcome,
         )
         self._commits.submit(ended)
 
-    def _alone_limits(self, policy: Policy) -> AloneLimits | None:
+    def _detached_limits(self, policy: Policy) -> DetachedLimits | None:
         if policy.on_disconnect is OnDisconnect.STOP:
             return None
         config = self._config
-        return AloneLimits(
-            time_ns=config.alone_limit_ns, size_bytes=config.alone_limit_bytes
+        return DetachedLimits(
+            time_ns=config.detached_limit_ns, size_bytes=config.detached_limit_bytes
         )
 
 
-def _new_tape(asked: Asked, question: Question) -> Tape:
-    assert question.match_input is not None
+def _new_sink(context: RequestContext, query: MatchQuery) -> RecordingSink:
+    assert query.match_input is not None
     recording = Recording(
-        question.clean, recorded_at=wall_time(), match_key=question.default_key
+        query.clean, recorded_at=wall_time(), match_key=query.default_key
     )
-    stem = cassette_stem(question.match_input)
-    return Tape(recording, asked.scope.library.new_writer(stem))
+    stem = cassette_stem(query.match_input)
+    return RecordingSink(recording, context.scope.library.new_writer(stem))
 
 
 class Upstreams:

@@ -1,4 +1,4 @@
-"""The HTTP face: who is let in, what is answered here, and the errors' answers."""
+"""Every request that reaches the server: who is let in, what is answered here, and the errors' answers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streamtape.core.pacing import parse_speed
 from streamtape.core.redaction.text import clean_text
 from streamtape.errors import RefusedRequestError, StreamtapeError, UsageError
 from streamtape.server.answers import (
-    TOLD,
+    OUTCOME_HEADER,
     add_cors,
     error_answer,
     json_answer,
     preflight_answer,
 )
-from streamtape.server.dispatch import Exchanges
+from streamtape.server.dispatch import Dispatcher
 from streamtape.server.environment import OWN_PATH
 from streamtape.server.http.connections import Connection
 from streamtape.server.http.guard import (
@@ -31,7 +31,7 @@ from streamtape.server.http.guard import (
     explain_base_url,
 )
 from streamtape.server.http.listen import is_loopback
-from streamtape.server.request import Asked, read_body
+from streamtape.server.request import RequestContext, read_body
 from streamtape.server.scopes import split_scope
 from streamtape.settings import Policy
 from streamtape.version import __version__
@@ -42,7 +42,7 @@ _OWN_PREFIX = "x-streamtape"
 """Headers that are meant for us: neither forwarded, matched nor recorded."""
 
 
-class Face:
+class RequestHandler:
     """
     Answers every request that reaches the server.
 
@@ -53,10 +53,10 @@ class Face:
     """
 
     def __init__(
-        self, exchanges: Exchanges, *, port: int, token: str | None = None
+        self, dispatcher: Dispatcher, *, port: int, token: str | None = None
     ) -> None:
-        self._exchanges = exchanges
-        self._config = exchanges.config
+        self._dispatcher = dispatcher
+        self._config = dispatcher.config
         self._port = port
         self._token = token
 
@@ -72,9 +72,9 @@ class Face:
             prefix, name, target = split_scope(target)
             response = await self._answer_here(request, name, target)
             if response is None:
-                asked = await self._read(request, before + prefix, name, target)
-                with asked.scope.running:
-                    return await self._exchanges.answer(asked)
+                context = await self._read(request, before + prefix, name, target)
+                with context.scope.running:
+                    return await self._dispatcher.answer(context)
         except StreamtapeError as error:
             log.warning("%s", clean_text(str(error)))
             response = error_answer(error)
@@ -126,18 +126,18 @@ class Face:
             page = path.removeprefix(OWN_PATH)
             return await self._own_page(request.method, page, scope)
         if request.method == "HEAD":
-            return web.Response(headers={TOLD: "local"})
+            return web.Response(headers={OUTCOME_HEADER: "local"})
         return None
 
     async def _own_page(self, method: str, page: str, scope: str) -> web.Response:
-        told: dict[str, object] = {"status": "ok", "version": __version__}
+        outcome: dict[str, object] = {"status": "ok", "version": __version__}
         match page:
             case "health":
                 pass
             case "status":
-                told |= self._exchanges.scopes.status(scope)
+                outcome |= self._dispatcher.scopes.status(scope)
             case "reset" if method == "POST":
-                await asyncio.to_thread(self._exchanges.reset, scope)
+                await asyncio.to_thread(self._dispatcher.reset, scope)
             case "reset":
                 message = (
                     f"{OWN_PATH}reset begins a new run; ask with POST, not {method}"
@@ -150,12 +150,12 @@ class Face:
                 raise RefusedRequestError(
                     message, status=404, error_type="not_found_error"
                 )
-        return json_answer(json.dumps(told), headers={TOLD: "local"})
+        return json_answer(json.dumps(outcome), headers={OUTCOME_HEADER: "local"})
 
     async def _read(
         self, request: web.BaseRequest, prefix: str, name: str, target: str
-    ) -> Asked:
-        scope = self._exchanges.scopes.get(name)
+    ) -> RequestContext:
+        scope = self._dispatcher.scopes.get(name)
         try:
             hint = explain_base_url(target.partition("?")[0])
             if hint is not None:
@@ -174,7 +174,7 @@ class Face:
             raise
         connection = request.protocol
         assert isinstance(connection, Connection)
-        return Asked(
+        return RequestContext(
             arrived_ns=connection.arrived_ns,
             request=Request(
                 method=request.method,
@@ -207,7 +207,7 @@ class Face:
         if mode not in tuple(RecordMode):
             modes = ", ".join(RecordMode)
             raise _bad_header("mode", f"expected one of {modes}; got {mode!r}")
-        if mode != RecordMode.NONE and not self._exchanges.can_forward(policy):
+        if mode != RecordMode.NONE and not self._dispatcher.can_forward(policy):
             reason = f"this server only replays, so it can't do {mode!r}"
             raise _bad_header("mode", f"{reason}; start it with streamtape record")
         return replace(policy, mode=RecordMode(mode))

@@ -48,7 +48,7 @@ class MissExplainer:
         self._explaining = threading.Lock()
 
     def explain(
-        self, scope: Scope, asked: CleanRequest, match_input: MatchInput
+        self, scope: Scope, context: CleanRequest, match_input: MatchInput
     ) -> MissReport:
         """
         Return why nothing in a scope answers a request. Blocks: it reads cassettes.
@@ -59,18 +59,18 @@ class MissExplainer:
         library = scope.library
         if takes := library.takes(match_input.key):
             report = explain_exhausted(
-                asked,
+                context,
                 match_input,
                 name=library.name_of(takes[0]),
                 takes=len(takes),
                 library=str(library.folder),
             )
         else:
-            report = self._compare(scope, asked, match_input)
+            report = self._compare(scope, context, match_input)
         return replace(report, recorder=scope.recorder)
 
     def _compare(
-        self, scope: Scope, asked: CleanRequest, match_input: MatchInput
+        self, scope: Scope, context: CleanRequest, match_input: MatchInput
     ) -> MissReport:
         with self._counting:
             if (waiting := self._waiting.get(scope)) is None:
@@ -83,7 +83,7 @@ class MissExplainer:
                     waiting.listed = waiting.came
                     waiting.infos = scope.library.infos()
                 return explain_miss(
-                    asked,
+                    context,
                     match_input,
                     waiting.infos,
                     waiting.recorded,

@@ -20,7 +20,7 @@ from streamtape.core.model import EndReason, Response
 from streamtape.core.recording import Recording
 from streamtape.library.writer import CassetteWriter
 from streamtape.server.clock import Clock
-from streamtape.server.response import Outlet
+from streamtape.server.response import ResponseWriter
 from streamtape.server.upstream.client import reason_of
 from streamtape.server.upstream.tee import BrokenBodyError, Tee
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AloneLimits:
+class DetachedLimits:
     """How much of an answer is still recorded when its client has left."""
 
     time_ns: int
@@ -40,40 +40,40 @@ class Relay:
     Carries the body of one answer from the upstream to the client and the tape.
 
     Args:
-        outlet: The client's side, its head not sent yet.
+        writer: The client's side, its head not sent yet.
         start_ns: When the last byte of the request went upstream; the times of the
             recording count from then.
         response: The head as the client gets it.
-        tape: None to forward without recording.
+        sink: None to forward without recording.
         batch: Where the chunks of all relays of this server meet.
-        alone: How far to record on when the client has left; None not to.
+        detached: How far to record on when the client has left; None not to.
     """
 
     def __init__(
         self,
         source: aiohttp.ClientResponse,
-        outlet: Outlet,
+        writer: ResponseWriter,
         *,
         clock: Clock,
         start_ns: int,
         response: Response,
-        tape: Tape | None,
+        sink: RecordingSink | None,
         batch: Batch,
-        alone: AloneLimits | None = None,
+        detached: DetachedLimits | None = None,
     ) -> None:
         self.reason = EndReason.CLIENT_GONE
         """How it ended; what it would be if the client left now while it runs."""
         self.has_ended = asyncio.Event()
         """Set once nothing more comes from the upstream or goes to the tape."""
-        self._outlet = outlet
+        self._writer = writer
         self._clock = clock
         self._start_ns = start_ns
         self._response = response
-        self._tape = tape
+        self._sink = sink
         self._batch = batch
-        self._alone = None if tape is None else alone
-        self._is_alone = False
-        self._alone_bytes = 0
+        self._detached = None if sink is None else detached
+        self._is_detached = False
+        self._detached_bytes = 0
         on_chunk = partial(batch.add, self)
         came_ns = start_ns + response.offset_ns
         self._tee = Tee(source, clock, on_chunk, came_ns=came_ns)
@@ -85,7 +85,9 @@ class Relay:
         """
         Whether the recording goes on without its client, or would if that left now.
         """
-        return self._is_alone or (self._alone is not None and not self._is_stopping)
+        return self._is_detached or (
+            self._detached is not None and not self._is_stopping
+        )
 
     async def run(self, idle_limit_ns: int) -> None:
         """
@@ -96,28 +98,28 @@ class Relay:
                 tape has its end all the same.
         """
         try:
-            await self._outlet.start()
+            await self._writer.start()
             self._tee.start()
-            if self._tape is not None:
+            if self._sink is not None:
                 # No chunk gets to it before this turn of the loop is over.
-                self._tape.begin(self._response)
+                self._sink.begin(self._response)
             self.reason, detail = await self._carry(idle_limit_ns)
-            self._end_tape(detail)
+            self._end_sink(detail)
         except asyncio.CancelledError:
-            self._outlet.abort()
-            self._end_tape(await self._carry_alone(idle_limit_ns))
+            self._writer.abort()
+            self._end_sink(await self._carry_detached(idle_limit_ns))
             raise
         except BaseException:
             # No ending of the answer's: the recording stays a part.
             self.reason = EndReason.SHUTDOWN
             # Else an answer that says what went wrong would follow within this one.
-            if self._outlet.response.prepared:
-                self._outlet.abort()
+            if self._writer.response.prepared:
+                self._writer.abort()
             raise
         finally:
             self._tee.close()
             self.has_ended.set()
-        await self._outlet.finish(self.reason)
+        await self._writer.finish(self.reason)
 
     def stop(self) -> None:
         """End at once, because the server stops."""
@@ -135,17 +137,17 @@ class Relay:
         """Give a chunk to the client."""
         if self._failure is not None:
             return
-        if self._is_alone:
-            self._count_alone(len(chunk))
+        if self._is_detached:
+            self._count_detached(len(chunk))
             return
-        self._outlet.write(chunk)
-        if not self._outlet.has_room:
+        self._writer.write(chunk)
+        if not self._writer.has_room:
             self._tee.pause()
 
     def record(self, chunk: bytes, at_ns: int) -> None:
         """Give a chunk, which the client has, to the tape."""
-        if self._tape is not None and self._failure is None:
-            self._tape.feed(chunk, at_ns - self._start_ns)
+        if self._sink is not None and self._failure is None:
+            self._sink.feed(chunk, at_ns - self._start_ns)
 
     async def _carry(self, idle_limit_ns: int) -> tuple[EndReason, str]:
         tee = self._tee
@@ -153,7 +155,7 @@ class Relay:
             if tee.is_paused:
                 # Whether the client keeps up is known when it has been sent all.
                 self._batch.flush()
-                await self._outlet.drain()
+                await self._writer.drain()
                 # The others have their turn, however much there is of this one.
                 await asyncio.sleep(0)
                 tee.resume()
@@ -172,16 +174,16 @@ class Relay:
             return EndReason.SHUTDOWN, "the proxy was stopped"
         return reason_of(tee.error), _detail(tee.error)
 
-    async def _carry_alone(self, idle_limit_ns: int) -> str:
+    async def _carry_detached(self, idle_limit_ns: int) -> str:
         """
         Record on without the client, within the limits; returns the ending's detail.
         """
-        limits = self._alone
-        has_begun = self._tape is not None and self._tape.has_begun
+        limits = self._detached
+        has_begun = self._sink is not None and self._sink.has_begun
         if limits is None or not has_begun or self._is_stopping:
             self.reason = self._reason_of_departure()
             return ""
-        self._is_alone = True
+        self._is_detached = True
         log.info("a client has left; what it asked for is recorded to its end")
         try:
             async with asyncio.timeout(limits.time_ns / 1e9):
@@ -191,7 +193,7 @@ class Relay:
         except asyncio.CancelledError:
             self.reason = self._reason_of_departure()
             return ""
-        if self._alone_bytes > limits.size_bytes:
+        if self._detached_bytes > limits.size_bytes:
             return f"the client left, and {limits.size_bytes} bytes were not enough"
         self.reason = reason
         return detail
@@ -199,19 +201,19 @@ class Relay:
     def _reason_of_departure(self) -> EndReason:
         return EndReason.SHUTDOWN if self._is_stopping else EndReason.CLIENT_GONE
 
-    def _count_alone(self, size: int) -> None:
-        assert self._alone is not None
-        self._alone_bytes += size
-        if self._alone_bytes > self._alone.size_bytes:
+    def _count_detached(self, size: int) -> None:
+        assert self._detached is not None
+        self._detached_bytes += size
+        if self._detached_bytes > self._detached.size_bytes:
             self._tee.close()
 
-    def _end_tape(self, detail: str) -> None:
+    def _end_sink(self, detail: str) -> None:
         self._batch.flush()
-        if self._tape is None or not self._tape.has_begun:
+        if self._sink is None or not self._sink.has_begun:
             return
         offset_ns = self._clock.now_ns() - self._start_ns
         try:
-            self._tape.end(self.reason, offset_ns, detail)
+            self._sink.end(self.reason, offset_ns, detail)
         except Exception as error:
             # Without an end it stays a part, as if this process had been killed.
             self.fail(error)
@@ -228,7 +230,7 @@ def _detail(error: BaseException | None) -> str:
             return "the connection to the upstream broke in the body"
 
 
-class Tape:
+class RecordingSink:
     """
     A recording and its file. Nothing is written before the answer has begun.
     """

@@ -23,13 +23,13 @@ from streamtape.core.redaction.headers import replayed_headers
 from streamtape.core.sse import encode_event
 from streamtape.errors import CassetteError, CassetteNotFoundError
 from streamtape.library.cache import CassetteCache, Playable
-from streamtape.server.answers import TOLD_CASSETTE, error_body
+from streamtape.server.answers import CASSETTE_HEADER, error_body
 from streamtape.server.clock import Clock, Timer, sleep_until_ns, wall_ns
-from streamtape.server.request import Asked, Question
-from streamtape.server.response import Outlet, open_outlet, tell
+from streamtape.server.request import MatchQuery, RequestContext
+from streamtape.server.response import ResponseWriter, log_outcome, open_response
 
 
-class Hits:
+class Replayer:
     """Replays the cassettes of one server."""
 
     def __init__(self, clock: Clock) -> None:
@@ -42,7 +42,7 @@ class Hits:
         self._is_stopping = True
 
     async def replay(
-        self, asked: Asked, question: Question, path: Path
+        self, context: RequestContext, query: MatchQuery, path: Path
     ) -> web.StreamResponse:
         """
         Answer a request from a cassette to its end; its times count from when the
@@ -52,34 +52,38 @@ class Hits:
             CassetteNotFoundError: It is gone, or holds another request by now.
             CassetteError: It can't be played.
         """
-        name = asked.scope.name_of(path)
+        name = context.scope.name_of(path)
         with await self._open(path) as cassette:
-            answer = _answer_of(cassette, asked, question, path)
-            outlet = open_outlet(asked, answer, "replayed")
+            answer = _answer_of(cassette, context, query, path)
+            writer = open_response(context, answer, "replayed")
             told_name = quote(name, errors="surrogateescape")
-            outlet.response.headers[TOLD_CASSETTE] = told_name
-            asked.scope.tally.used.add(path)
-            question.exchange.told, question.exchange.path = "replayed", path
+            writer.response.headers[CASSETTE_HEADER] = told_name
+            context.scope.tally.used.add(path)
+            query.interaction.outcome, query.interaction.path = "replayed", path
             ended = EndReason.CLIENT_GONE
             try:
-                ended = await self._play(cassette, outlet, asked, answer)
-                took_ns = self._clock.now_ns() - asked.arrived_ns
-                asked.scope.tally.add_play(path, took_ns)
+                ended = await self._play(cassette, writer, context, answer)
+                took_ns = self._clock.now_ns() - context.arrived_ns
+                context.scope.tally.add_play(path, took_ns)
             finally:
                 if ended is EndReason.CLIENT_GONE and self._is_stopping:
                     ended = EndReason.SHUTDOWN
-                asked.scope.tally.count("replayed")
-                tell("replayed", name, question.clean, answer.status, ended)
-        return outlet.response
+                context.scope.tally.count("replayed")
+                log_outcome("replayed", name, query.clean, answer.status, ended)
+        return writer.response
 
     async def _play(
-        self, cassette: Playable, outlet: Outlet, asked: Asked, answer: Response
+        self,
+        cassette: Playable,
+        writer: ResponseWriter,
+        context: RequestContext,
+        answer: Response,
     ) -> EndReason:
-        due_ns, start_ns = asked.policy.pacing.start(), asked.arrived_ns
+        due_ns, start_ns = context.policy.pacing.start(), context.arrived_ns
         await sleep_until_ns(self._clock, start_ns + due_ns(answer.offset_ns))
-        await outlet.start()
+        await writer.start()
         return await play_cassette(
-            cassette, outlet, clock=self._clock, due_ns=due_ns, start_ns=start_ns
+            cassette, writer, clock=self._clock, due_ns=due_ns, start_ns=start_ns
         )
 
     async def _open(self, path: Path) -> AbstractContextManager[Playable]:
@@ -90,7 +94,7 @@ class Hits:
 
 
 def _answer_of(
-    cassette: Playable, asked: Asked, question: Question, path: Path
+    cassette: Playable, context: RequestContext, query: MatchQuery, path: Path
 ) -> Response:
     """
     Return the head that a cassette answers a request with.
@@ -101,8 +105,8 @@ def _answer_of(
     """
     request = cassette.request
     # One that differs may have the same key: its body may be spelled in another way.
-    if request != question.clean and (
-        request_key(request, asked.policy.rules) != question.key
+    if request != query.clean and (
+        request_key(request, context.policy.rules) != query.key
     ):
         raise CassetteNotFoundError("it was replaced by another", path=path)
     recorded = cassette.response
@@ -110,7 +114,7 @@ def _answer_of(
         reason = "its recorder was killed before the answer began"
         raise CassetteError(reason, path=path)
     headers = replayed_headers(recorded.headers)
-    return replace(recorded, headers=scale_waits(headers, asked.policy.pacing.speed))
+    return replace(recorded, headers=scale_waits(headers, context.policy.pacing.speed))
 
 
 _BATCH_BYTES: Final = 64 * 1024
@@ -214,7 +218,7 @@ class Player:
 
 async def play_cassette(
     cassette: Playable,
-    outlet: Outlet,
+    writer: ResponseWriter,
     *,
     clock: Clock,
     due_ns: Callable[[int], int],
@@ -231,20 +235,20 @@ async def play_cassette(
         clock=clock,
         due_ns=due_ns,
         start_ns=start_ns,
-        write=outlet.write,
-        has_room=lambda: outlet.has_room,
+        write=writer.write,
+        has_room=lambda: writer.has_room,
     )
     try:
-        await player.play(outlet.drain)
+        await player.play(writer.drain)
     except CassetteError as error:
-        outlet.write(encode_event(error_body(error), name="error"))
-        await outlet.finish(EndReason.UPSTREAM_CUT)
+        writer.write(encode_event(error_body(error), name="error"))
+        await writer.finish(EndReason.UPSTREAM_CUT)
         return EndReason.DISK_ERROR
     except BaseException:
         # The client has left, or a second answer would follow in this one's body.
-        outlet.abort()
+        writer.abort()
         raise
     ending = cassette.ending
     await sleep_until_ns(clock, start_ns + due_ns(ending.offset_ns))
-    await outlet.finish(ending.reason)
+    await writer.finish(ending.reason)
     return ending.reason

@@ -26,12 +26,12 @@ from streamtape.core.redaction.headers import CleanRequest, clean_request
 from streamtape.core.redaction.secrets import remember_request
 from streamtape.errors import RefusedRequestError
 from streamtape.server.scopes import Scope
-from streamtape.server.stats import Exchange
+from streamtape.server.stats import LoggedInteraction
 from streamtape.settings import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RequestContext:
     """A request that was let in, read to its end."""
 
     request: Request
@@ -46,7 +46,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class MatchQuery:
     """A request as matching sees it."""
 
     clean: CleanRequest
@@ -55,7 +55,7 @@ class Question:
     key: str
     """The match key under the scope's rules."""
     has_default_rules: bool
-    exchange: Exchange
+    interaction: LoggedInteraction
     """Where to note what becomes of it."""
 
     @property
@@ -64,7 +64,7 @@ class Question:
         return self.key if self.has_default_rules else request_key(self.clean)
 
 
-def read_question(asked: Asked, *, limit_bytes: int) -> Question:
+def read_query(context: RequestContext, *, limit_bytes: int) -> MatchQuery:
     """
     Redact a request, and find out what its key is.
 
@@ -76,19 +76,19 @@ def read_question(asked: Asked, *, limit_bytes: int) -> Question:
     Raises:
         UsageError: A pattern of the project takes too long on it.
     """
-    remember_request(asked.request)
-    clean = clean_request(decode_body(asked.request, limit_bytes=limit_bytes))
-    rules = asked.policy.rules
+    remember_request(context.request)
+    clean = clean_request(decode_body(context.request, limit_bytes=limit_bytes))
+    rules = context.policy.rules
     match_input = None
-    if asked.policy.mode is not RecordMode.PASSTHROUGH:
+    if context.policy.mode is not RecordMode.PASSTHROUGH:
         match_input = match_input_of(clean, rules)
     key = "" if match_input is None else match_input.key
-    return Question(
+    return MatchQuery(
         clean=clean,
         match_input=match_input,
         key=key,
         has_default_rules=rules == DEFAULT_RULES,
-        exchange=asked.scope.tally.begin(clean, key),
+        interaction=context.scope.tally.begin(clean, key),
     )
 
 

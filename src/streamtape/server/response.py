@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 from aiohttp import HttpVersion11, web
 
 from streamtape.core.model import EndReason, Headers, Request, Response, media_type
-from streamtape.server.answers import TOLD, add_cors
-from streamtape.server.request import Asked
+from streamtape.server.answers import OUTCOME_HEADER, add_cors
+from streamtape.server.request import RequestContext
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _HELD_BYTES: Final = 32 * 1024 * 1024
 """How much of a body is held back to be changed; the rest passes as it is."""
 
 
-class Outlet:
+class ResponseWriter:
     """
     Writes an answer straight to the connection, without a turn of the loop.
 
@@ -208,22 +208,28 @@ def head(
     return response
 
 
-def open_outlet(asked: Asked, answer: Response, told: str) -> Outlet:
+def open_response(
+    context: RequestContext, answer: Response, outcome: str
+) -> ResponseWriter:
     """
     Return the client's side of an answer, of which nothing is sent yet.
 
     Args:
-        told: What becomes of the request, in a word.
+        outcome: What becomes of the request, in a word.
     """
-    headers = in_scope(answer.headers, asked.own_url)
+    headers = in_scope(answer.headers, context.own_url)
     response = head(answer.status, answer.reason, headers)
-    response.headers[TOLD] = told
-    add_cors(response, asked.web_request.headers.get("Origin"))
-    rewrite = find_rewrite(asked.request.path, answer.headers, own_url=asked.own_url)
-    return Outlet(asked.web_request, response, rewrite=rewrite)
+    response.headers[OUTCOME_HEADER] = outcome
+    add_cors(response, context.web_request.headers.get("Origin"))
+    rewrite = find_rewrite(
+        context.request.path, answer.headers, own_url=context.own_url
+    )
+    return ResponseWriter(context.web_request, response, rewrite=rewrite)
 
 
-def tell(told: str, name: str, request: Request, status: int, ended: EndReason) -> None:
+def log_outcome(
+    outcome: str, name: str, request: Request, status: int, ended: EndReason
+) -> None:
     """
     Log what became of a request.
 
@@ -235,7 +241,7 @@ def tell(told: str, name: str, request: Request, status: int, ended: EndReason) 
     printable = name.encode(errors="backslashreplace").decode()
     log.info(
         "%s: %s %s %s%s",
-        f"{told} {printable}".rstrip(),
+        f"{outcome} {printable}".rstrip(),
         request.method,
         request.path,
         status,

@@ -25,13 +25,13 @@ from streamtape.errors import UsageError
 from streamtape.library.disk import Disk
 from streamtape.server.clock import Clock, SystemClock
 from streamtape.server.config import Config, adjust
-from streamtape.server.dispatch import Exchanges
+from streamtape.server.dispatch import Dispatcher
 from streamtape.server.environment import environment
 from streamtape.server.forward import Upstreams
-from streamtape.server.handler import Face
-from streamtape.server.http.connections import Front, accepting
+from streamtape.server.handler import RequestHandler
+from streamtape.server.http.connections import HttpServer, accepting
 from streamtape.server.http.guard import find_token, outer_url
-from streamtape.server.http.limits import Crowd, find_most_requests
+from streamtape.server.http.limits import ConnectionLimiter, find_most_requests
 from streamtape.server.http.listen import bind, listen
 from streamtape.server.scopes import Scopes, is_scope_name
 from streamtape.server.summary import Summary, summarise
@@ -78,7 +78,7 @@ class RunningServer:
         """The same for clients elsewhere, with the token; empty if none can come."""
         self.scopes = Scopes(config, disk)
         self._before_listening = before_listening
-        self._exchanges: Exchanges
+        self._dispatcher: Dispatcher
         self._thread = LoopThread(self._serve)
 
     @property
@@ -118,15 +118,15 @@ class RunningServer:
 
     def settle(self) -> None:
         """Wait until all answers that have ended are cassettes."""
-        self._exchanges.settle()
+        self._dispatcher.settle()
 
-    def wait_for_leavers(self) -> None:
+    def wait_for_detached(self) -> None:
         """
         Wait until the answers have ended that are recorded on without their client.
 
         Call it when no client is there any more; it takes as long as any of them.
         """
-        self._thread.wait_for(self._exchanges.wait_for_leavers())
+        self._thread.wait_for(self._dispatcher.wait_for_detached())
 
     def reset(self, name: str = "") -> None:
         """
@@ -135,7 +135,7 @@ class RunningServer:
         Args:
             name: Of a scope; empty for all of them and the library as a whole.
         """
-        self._exchanges.reset(name)
+        self._dispatcher.reset(name)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -162,28 +162,32 @@ class RunningServer:
             for bound in sockets:
                 stack.callback(bound.close)
             clock = SystemClock()
-            exchanges = await self._open_exchanges(stack, port, clock)
-            self._exchanges = exchanges
-            face = Face(exchanges, port=port, token=token)
-            crowd = Crowd(most_asking=config.most_requests or find_most_requests())
+            dispatcher = await self._open_dispatcher(stack, port, clock)
+            self._dispatcher = dispatcher
+            handler = RequestHandler(dispatcher, port=port, token=token)
+            limiter = ConnectionLimiter(
+                most_asking=config.most_requests or find_most_requests()
+            )
             head_limit_s = config.head_limit_ns / 1e9
-            front = Front(face.handle, crowd, clock, head_limit_s=head_limit_s)
-            stack.push_async_callback(front.shutdown, _STOP_LIMIT_S)
-            stack.callback(front.pre_shutdown)
+            server = HttpServer(
+                handler.handle, limiter, clock, head_limit_s=head_limit_s
+            )
+            stack.push_async_callback(server.shutdown, _STOP_LIMIT_S)
+            stack.callback(server.pre_shutdown)
             if self._before_listening is not None:
                 self._before_listening()
             listen(sockets)
-            await stack.enter_async_context(accepting(front, crowd, sockets))
+            await stack.enter_async_context(accepting(server, limiter, sockets))
             self.base_url = f"http://127.0.0.1:{port}"
             if token is not None and config.listen is not None:
                 self.outer_url = outer_url(config.listen, port=port, token=token)
             await self._thread.run_until_stopped()
-            exchanges.stop()
-            await exchanges.wait_for_leavers()
+            dispatcher.stop()
+            await dispatcher.wait_for_detached()
 
-    async def _open_exchanges(
+    async def _open_dispatcher(
         self, stack: contextlib.AsyncExitStack, port: int, clock: Clock
-    ) -> Exchanges:
+    ) -> Dispatcher:
         config = self.config
         remember_environment(os.environ)
         check_folder(config.cassettes, config.policy.mode)
@@ -200,9 +204,9 @@ class RunningServer:
             idle_limit_ns=config.idle_limit_ns,
         )
         stack.push_async_callback(upstreams.close)
-        exchanges = Exchanges(config, self.scopes, upstreams, clock)
-        stack.push_async_callback(asyncio.to_thread, exchanges.close)
-        return exchanges
+        dispatcher = Dispatcher(config, self.scopes, upstreams, clock)
+        stack.push_async_callback(asyncio.to_thread, dispatcher.close)
+        return dispatcher
 
 
 class RunningScope:

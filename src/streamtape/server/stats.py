@@ -16,22 +16,22 @@ KEPT_MISSES: Final = 100
 
 
 @dataclass(slots=True, kw_only=True)
-class Exchange:
+class LoggedInteraction:
     """One request and what became of it."""
 
     request: Request
     """Redacted."""
     key: str
     """The match key; empty where nothing is looked for."""
-    told: str = "open"
-    """Its fate, as in the counts; ``open`` until that is known."""
+    outcome: str = "open"
+    """Its outcome, as in the counts; ``open`` until that is known."""
     path: Path | None = None
     """The cassette that answered it, or that it became."""
 
 
 class Tally:
     """
-    Counts fates, cassettes that were played, and misses. For use by several threads.
+    Counts outcomes, cassettes that were played, and misses. For use by several threads.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Tally:
         """All that were played or recorded, even if not to the end."""
         self.played_ns = 0
         """How long the plays took in sum."""
-        self.log: list[Exchange] | None = None
+        self.log: list[LoggedInteraction] | None = None
         """All requests in the order in which they came; None to keep none."""
         self.misses: dict[str, MissReport] = {}
         """The first reports, by key."""
@@ -53,7 +53,7 @@ class Tally:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many requests met which fate; those that none met are left out."""
+        """How many requests met which outcome; those that none met are left out."""
         with self._lock:
             return dict(+self._counts)
 
@@ -82,22 +82,22 @@ class Tally:
             # It may have begun in the run before this one, and then there is none.
             self._lacking -= Counter([key])
 
-    def begin(self, request: Request, key: str) -> Exchange:
+    def begin(self, request: Request, key: str) -> LoggedInteraction:
         """Take a request into the log, if there is one."""
-        exchange = Exchange(request=request, key=key)
+        interaction = LoggedInteraction(request=request, key=key)
         if self.log is not None:
-            self.log.append(exchange)
-        return exchange
+            self.log.append(interaction)
+        return interaction
 
-    def count(self, told: str) -> None:
+    def count(self, outcome: str) -> None:
         """Count one request."""
         with self._lock:
-            self._counts[told] += 1
+            self._counts[outcome] += 1
 
-    def recount(self, told: str, became: str) -> None:
+    def recount(self, outcome: str, became: str) -> None:
         """Count a request as something else than it seemed to become."""
         with self._lock:
-            self._counts[told] -= 1
+            self._counts[outcome] -= 1
             self._counts[became] += 1
 
     def add_play(self, path: Path, took_ns: int) -> None:

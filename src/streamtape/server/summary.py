@@ -1,5 +1,5 @@
 """
-What came of a run: fates, misses, cassettes that nobody asked for, and what was saved.
+What came of a run: outcomes, misses, cassettes that nobody asked for, and what was saved.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Summary:
 
     counts: Mapping[str, int] = field(default_factory=dict)
     """
-    How many requests met which fate: ``replayed``, ``recorded``, ``forwarded``,
+    How many requests met which outcome: ``replayed``, ``recorded``, ``forwarded``,
     ``miss``; and what went wrong: ``failed`` (no answer of the upstream), ``error``
     (no answer of ours: a damaged cassette, a rule that takes too long), ``refused``
     (a request that can't be taken: too long, broken off, a header that can't be),

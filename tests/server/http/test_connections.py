@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from streamtape.server.http.connections import Connection, Front
-from streamtape.server.http.limits import Crowd
+from streamtape.server.http.connections import Connection, HttpServer
+from streamtape.server.http.limits import ConnectionLimiter
 from streamtape.testing import FakeClock
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
@@ -36,20 +36,20 @@ class Asking:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[asyncio.StreamWriter]:
-        crowd = Crowd(most_asking=9)
-        front = Front(self._answer, crowd, self.clock, head_limit_s=60)
+        limiter = ConnectionLimiter(most_asking=9)
+        server = HttpServer(self._answer, limiter, self.clock, head_limit_s=60)
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         ours.send(self.sent)
         loop = asyncio.get_running_loop()
-        make = partial(front, has_sent=bool(self.sent))
+        make = partial(server, has_sent=bool(self.sent))
         await loop.connect_accepted_socket(make, theirs)
         # Before the loop has read anything of it.
         self.clock.advance_to_ns(7)
         _, writer = await asyncio.open_connection(sock=ours)
         yield writer
         writer.close()
-        await front.shutdown(0)
+        await server.shutdown(0)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.has_begun.set()

@@ -84,6 +84,6 @@ def test_a_redirect_within_the_upstream_becomes_a_path_of_ours(
     location: str, expected: str
 ) -> None:
     base_url = "https://up.example/api"
-    asked = URL(f"{base_url}/v1/messages")
+    context = URL(f"{base_url}/v1/messages")
 
-    assert own_location(location, asked, base_url=base_url) == expected
+    assert own_location(location, context, base_url=base_url) == expected

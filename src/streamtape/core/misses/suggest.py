@@ -60,7 +60,7 @@ def find_advice(
         toml = write_settings(proposed, rules)
         if (
             len(toml) <= _MOST_TOML_CHARS
-            and _hits(asked, recorded, proposed)
+            and _replayer(asked, recorded, proposed)
             and not confuses(proposed)
         ):
             return toml
@@ -99,7 +99,7 @@ def _system_messages(match_input: MatchInput) -> frozenset[Location]:
             return frozenset()
 
 
-def _hits(asked: Request, recorded: Request, proposed: Rules) -> bool:
+def _replayer(asked: Request, recorded: Request, proposed: Rules) -> bool:
     try:
         asked_key = match_input_of(asked, proposed).key
         return asked_key == match_input_of(recorded, proposed).key

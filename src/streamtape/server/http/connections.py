@@ -24,7 +24,7 @@ from aiohttp import HttpVersion11, http_exceptions, web
 from streamtape.errors import RefusedRequestError, StreamtapeError
 from streamtape.server.answers import error_answer
 from streamtape.server.clock import Clock
-from streamtape.server.http.limits import MOST_REQUESTS, Crowd
+from streamtape.server.http.limits import MOST_REQUESTS, ConnectionLimiter
 
 log = logging.getLogger(__name__)
 
@@ -97,26 +97,31 @@ _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
 
 
-class Front(web.Server):
+class HttpServer(web.Server):
     """
     The connections of clients to one server.
 
     Args:
         handler: Answers a request; it must not raise.
-        crowd: Counts them. A request too many is refused with status 529.
+        limiter: Counts them. A request too many is refused with status 529.
         clock: Says when a request came.
         head_limit_s: How long the head of a request may take, from its first byte,
             or from the beginning of its connection.
     """
 
     def __init__(
-        self, handler: Handler, crowd: Crowd, clock: Clock, *, head_limit_s: float
+        self,
+        handler: Handler,
+        limiter: ConnectionLimiter,
+        clock: Clock,
+        *,
+        head_limit_s: float,
     ) -> None:
         super().__init__(
             self._answer, request_factory=self._begin, handler_cancellation=True
         )
         self._handler = handler
-        self._crowd = crowd
+        self._limiter = limiter
         self._clock = clock
         self._head_limit_s = head_limit_s
         self._has_told = False
@@ -130,17 +135,17 @@ class Front(web.Server):
         """
         return Connection(
             self,
-            self._crowd,
+            self._limiter,
             self._clock,
             head_limit_s=self._head_limit_s,
             has_sent=has_sent,
         )
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not self._crowd.has_too_many:
+        if not self._limiter.has_too_many:
             return await self._handler(request)
         message = (
-            f"{self._crowd.most_asking} requests are being answered, and no more are "
+            f"{self._limiter.most_asking} requests are being answered, and no more are "
             "taken at the same time; a higher limit of open files (ulimit -n) allows "
             f"up to {MOST_REQUESTS}"
         )
@@ -176,24 +181,24 @@ class Connection(PatientHandler):
 
     __slots__ = (
         "_clock",
-        "_crowd",
         "_has_sent",
         "_head_limit_s",
+        "_limiter",
         "_timer",
         "arrived_ns",
     )
 
     def __init__(
         self,
-        front: Front,
-        crowd: Crowd,
+        server: HttpServer,
+        limiter: ConnectionLimiter,
         clock: Clock,
         *,
         head_limit_s: float,
         has_sent: bool,
     ) -> None:
         super().__init__(
-            front,
+            server,
             loop=asyncio.get_running_loop(),
             auto_decompress=False,
             lingering_time=_LINGER_S,
@@ -207,7 +212,7 @@ class Connection(PatientHandler):
         read. Of one that came while another was being answered, when that was over.
         """
         self._clock = clock
-        self._crowd = crowd
+        self._limiter = limiter
         self._has_sent = has_sent
         self._head_limit_s = head_limit_s
         self._timer: asyncio.TimerHandle | None = None
@@ -220,13 +225,13 @@ class Connection(PatientHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a request, but not for long."""
         super().connection_made(transport)
-        self._crowd.enter(self)
+        self._limiter.enter(self)
         self._start_timer()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget it."""
         self._stop_timer()
-        self._crowd.leave(self)
+        self._limiter.leave(self)
         if exc is not None:
             # The request keeps it, and it would keep the frames of what was written.
             exc = exc.with_traceback(None)
@@ -240,7 +245,7 @@ class Connection(PatientHandler):
                 self._has_sent = False
             else:
                 self.arrived_ns = self._clock.now_ns()
-            if self._timer is None and self._crowd.is_idle(self):
+            if self._timer is None and self._limiter.is_idle(self):
                 self._start_timer()
         super().data_received(data)
 
@@ -253,7 +258,7 @@ class Connection(PatientHandler):
         """Send what is left of an answer; then nothing is asked any more."""
         finished = await super().finish_response(request, resp, start_time)
         self.arrived_ns = self._clock.now_ns()
-        self._crowd.rest(self)
+        self._limiter.rest(self)
         return finished
 
     def handle_error(
@@ -268,11 +273,11 @@ class Connection(PatientHandler):
             raise ConnectionError("the answer has begun, so there can be no other")
         error: StreamtapeError
         if isinstance(exc, http_exceptions.HttpProcessingError):
-            told = _explain(exc)
+            outcome = _explain(exc)
             error = RefusedRequestError(
-                told, status=400, error_type="invalid_request_error"
+                outcome, status=400, error_type="invalid_request_error"
             )
-            log.info("refused: %s", told)
+            log.info("refused: %s", outcome)
         else:
             error = StreamtapeError("a defect of streamtape itself")
             log.error("%s", error, exc_info=exc)
@@ -282,7 +287,7 @@ class Connection(PatientHandler):
 
     def begin_request(self) -> None:
         """The head of a request is there."""
-        self._crowd.ask(self)
+        self._limiter.ask(self)
         self._stop_timer()
 
     def _stop_timer(self) -> None:
@@ -320,7 +325,7 @@ _PAUSE_S: Final = 0.05
 
 @contextlib.asynccontextmanager
 async def accepting(
-    front: Front, crowd: Crowd, sockets: Sequence[socket.socket]
+    server: HttpServer, limiter: ConnectionLimiter, sockets: Sequence[socket.socket]
 ) -> AsyncIterator[None]:
     """
     Accept connections on some sockets until this is left; they stay open.
@@ -328,7 +333,7 @@ async def accepting(
     One after the other, unlike asyncio's own server, which takes all that wait before
     it looks at any: so that no more are taken than there is room for.
     """
-    acceptor = _Acceptor(front, crowd)
+    acceptor = _Acceptor(server, limiter)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(acceptor.accept(each)) for each in sockets]
         # Each comes to wait now, before anybody hears that it does.
@@ -339,9 +344,9 @@ async def accepting(
 
 
 class _Acceptor:
-    def __init__(self, front: Front, crowd: Crowd) -> None:
-        self._front = front
-        self._crowd = crowd
+    def __init__(self, server: HttpServer, limiter: ConnectionLimiter) -> None:
+        self._server = server
+        self._limiter = limiter
         self._has_told = False
 
     async def accept(self, listening: socket.socket) -> None:
@@ -350,11 +355,11 @@ class _Acceptor:
         listening.setblocking(False)
         while True:
             await _wait_until_readable(listening)
-            await self._crowd.wait_for_room()
+            await self._limiter.wait_for_room()
             try:
                 accepted, _ = listening.accept()
                 accepted.setblocking(False)
-                make = partial(self._front, has_sent=_has_sent(accepted))
+                make = partial(self._server, has_sent=_has_sent(accepted))
                 await loop.connect_accepted_socket(make, accepted)
             except OSError as error:
                 await self._bear(error)
@@ -372,7 +377,7 @@ class _Acceptor:
                 "raises the limit",
                 error.strerror,
             )
-        self._crowd.close_idle()
+        self._limiter.close_idle()
         await asyncio.sleep(_PAUSE_S)
 
 

@@ -15,7 +15,7 @@ except ImportError:  # Windows has no such limits.
     resource = None  # type: ignore[assignment]  # A module is what it is elsewhere.
 
 
-class Guest(Protocol):
+class LimitedConnection(Protocol):
     """One connection of a client."""
 
     @property
@@ -26,7 +26,7 @@ class Guest(Protocol):
         """Close it now."""
 
 
-class Crowd:
+class ConnectionLimiter:
     """
     All connections to one server.
 
@@ -40,8 +40,8 @@ class Crowd:
 
     def __init__(self, *, most_asking: int) -> None:
         self.most_asking = most_asking
-        self._open: set[Guest] = set()
-        self._idle: dict[Guest, None] = {}
+        self._open: set[LimitedConnection] = set()
+        self._idle: dict[LimitedConnection, None] = {}
         """Those on which no request is being answered, the longest idle first."""
         self._changed = asyncio.Event()
 
@@ -50,30 +50,30 @@ class Crowd:
         """Whether more ask than may."""
         return len(self._open) - len(self._idle) > self.most_asking
 
-    def enter(self, guest: Guest) -> None:
+    def enter(self, connection: LimitedConnection) -> None:
         """Count a connection, on which nothing is asked yet."""
-        self._open.add(guest)
-        self._idle[guest] = None
+        self._open.add(connection)
+        self._idle[connection] = None
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, connection: LimitedConnection) -> None:
         """Count it no longer."""
-        self._open.discard(guest)
-        self._idle.pop(guest, None)
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
         self._changed.set()
 
-    def ask(self, guest: Guest) -> None:
+    def ask(self, connection: LimitedConnection) -> None:
         """Note that a request has begun."""
-        self._idle.pop(guest, None)
+        self._idle.pop(connection, None)
 
-    def rest(self, guest: Guest) -> None:
+    def rest(self, connection: LimitedConnection) -> None:
         """Note that a request was answered, and that the next may take a while."""
-        if guest in self._open:
-            self._idle[guest] = None
+        if connection in self._open:
+            self._idle[connection] = None
             self._changed.set()
 
-    def is_idle(self, guest: Guest) -> bool:
+    def is_idle(self, connection: LimitedConnection) -> bool:
         """Whether nothing is asked on a connection."""
-        return guest in self._idle
+        return connection in self._idle
 
     async def wait_for_room(self) -> None:
         """
@@ -86,10 +86,10 @@ class Crowd:
 
     def close_idle(self) -> None:
         """Close the connection that has been idle for longest, if any is."""
-        for guest in self._idle:
-            if guest.has_sent_all:
-                del self._idle[guest]
-                guest.force_close()
+        for connection in self._idle:
+            if connection.has_sent_all:
+                del self._idle[connection]
+                connection.force_close()
                 return
 
 

@@ -27,7 +27,7 @@ from streamtape.errors import (
     UpstreamTimeoutError,
     UpstreamUnreachableError,
 )
-from streamtape.server.answers import TOLD
+from streamtape.server.answers import OUTCOME_HEADER
 from streamtape.server.clock import Clock
 from streamtape.server.upstream.headers import (
     UNKNOWN_ENCODINGS,
@@ -90,7 +90,7 @@ class Upstream:
             message = f"{self._origin} can't be used as upstream: {_explain(error)}"
             raise UpstreamUnreachableError(message) from error
 
-        if TOLD in response.headers:
+        if OUTCOME_HEADER in response.headers:
             # Its replays, and its errors, would become cassettes of ours.
             response.close()
             message = explain_streamtape(self.base_url, self._source)
