@@ -23,6 +23,7 @@ from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library import Library
 
 if TYPE_CHECKING:
@@ -155,9 +156,9 @@ def _record(folder: Path, numbers: range, *, takes: int = 1) -> None:
         offset_ns=1,
     )
     for number in numbers:
-        clean = clean_request(_request(number))
+        clean = clean_request(_request(number), Secrets())
         key = request_key(clean)
-        recording = Recording(clean, recorded_at=None, match_key=key)
+        recording = Recording(clean, recorded_at=None, match_key=key, secrets=Secrets())
         packed = recording.begin(head) + recording.feed(_STREAM, 2)
         packed += recording.end(EndReason.COMPLETE, 3)
         stem = f"question-{number}-{key[:8]}"
@@ -281,7 +282,7 @@ def _look_up(library: Library, request: Request) -> Path | None:
     """
     Do what the server does, but for the thread in which it looks at the folder.
     """
-    key = request_key(clean_request(request))
+    key = request_key(clean_request(request, Secrets()))
     paths = library.known_takes(key) or library.takes(key)
     return paths[0] if paths else None
 

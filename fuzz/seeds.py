@@ -12,6 +12,7 @@ from streamtape.core.format.frames import TRAILER
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 
 _GOLDEN: Final = Path(__file__).parents[1] / "tests" / "data"
 
@@ -69,7 +70,10 @@ def _record(shape: _Shape) -> bytes:
         body=shape.body,
     )
     recording = Recording(
-        clean_request(request), recorded_at="2026-01-02T03:04:05Z", match_key="0f" * 32
+        clean_request(request, Secrets()),
+        recorded_at="2026-01-02T03:04:05Z",
+        match_key="0f" * 32,
+        secrets=Secrets(),
     )
     headers = (("content-type", shape.media_type), ("retry-after", "1"))
     head = Response(status=200, reason="OK", headers=headers, offset_ns=5)

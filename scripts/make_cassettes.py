@@ -19,6 +19,7 @@ from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library import CassetteWriter, Library
 from streamtape.testing import (
     SCENARIOS,
@@ -63,9 +64,11 @@ def make_cassettes(folder: Path) -> None:
         path.unlink()
     library = Library(folder)
     for request, reply in _dispatcher():
-        clean = clean_request(request)
+        clean = clean_request(request, Secrets())
         match_input = match_input_of(clean)
-        recording = Recording(clean, recorded_at=None, match_key=match_input.key)
+        recording = Recording(
+            clean, recorded_at=None, match_key=match_input.key, secrets=Secrets()
+        )
         writer = CassetteWriter(folder, cassette_stem(match_input))
         for packed in _record(recording, reply):
             writer.write(packed)

@@ -26,6 +26,7 @@ from streamtape.core.format.writer import FrameWriter
 from streamtape.core.model import EndReason, Headers, Part, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import REDACTED
 
 FOLDER: Final = Path(__file__).parents[1] / "tests" / "data" / "v1"
@@ -60,7 +61,11 @@ class Golden:
 
     def pack(self) -> bytes:
         """Return the bytes that a recorder of this version writes."""
-        recording = Recording(clean_request(self.request), recorded_at=self.recorded_at)
+        recording = Recording(
+            clean_request(self.request, Secrets()),
+            recorded_at=self.recorded_at,
+            secrets=Secrets(),
+        )
         head = Response(
             status=200, reason="OK", headers=self.headers, offset_ns=self.offset_ns
         )

@@ -11,6 +11,7 @@ from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.rules import Rules
 from streamtape.core.model import Request
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 
 OPEN, CLOSE = "<system-reminder>", "</system-reminder>"
 MARK = {"type": "ephemeral"}
@@ -125,4 +126,4 @@ def key(body: object, preset: Preset = Preset.AGENT, agent: str = AGENT) -> str:
         headers=(("User-Agent", agent),),
         body=json.dumps(body).encode(),
     )
-    return request_key(clean_request(request), Rules(preset=preset))
+    return request_key(clean_request(request, Secrets()), Rules(preset=preset))

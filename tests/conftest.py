@@ -9,7 +9,6 @@ import pytest
 from hypothesis import settings
 
 from proofs import PROPERTY, Outcomes, Trials, case_numbers
-from streamtape.core.redaction.secrets import forget_secrets
 
 # Same examples in every run, and no limit in wall-clock time: a gate that fails
 # by chance, or on a busy machine, says nothing about the change.
@@ -55,10 +54,3 @@ def trials(request: pytest.FixtureRequest) -> Iterator[Trials]:
     yield trials
     told = (PROPERTY, trials.told(case_numbers(request.node)))
     request.node.user_properties.append(told)
-
-
-@pytest.fixture(autouse=True)
-def _no_secrets_of_other_tests() -> Iterator[None]:
-    """What one test used as a key is a word like others in the next."""
-    yield
-    forget_secrets()

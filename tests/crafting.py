@@ -14,6 +14,7 @@ from streamtape.core.format.records import Header, Kind
 from streamtape.core.format.writer import FrameWriter, RecordWriter
 from streamtape.core.model import Ending, EndReason, Request, Response
 from streamtape.core.redaction.headers import clean_request, clean_response
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_bytes
 
 REQUEST = Request(
@@ -62,10 +63,13 @@ def write_full() -> bytes:
         [
             MAGIC,
             tape.header(Header(recorded_at="2026-01-02T03:04:05Z")),
-            tape.request(clean_request(REQUEST)),
-            tape.response(clean_response(RESPONSE)),
-            tape.parts(10, [clean_bytes(EVENTS[0]), clean_bytes(EVENTS[1])]),
-            tape.parts(30, [clean_bytes(EVENTS[2])]),
+            tape.request(clean_request(REQUEST, Secrets())),
+            tape.response(clean_response(RESPONSE, Secrets())),
+            tape.parts(
+                10,
+                [clean_bytes(EVENTS[0], Secrets()), clean_bytes(EVENTS[1], Secrets())],
+            ),
+            tape.parts(30, [clean_bytes(EVENTS[2], Secrets())]),
             tape.end(ENDING, SUMMARY),
         ]
     )

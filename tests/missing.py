@@ -10,6 +10,7 @@ from streamtape.core.matching.rules import Rules
 from streamtape.core.misses.nearest import Recorded
 from streamtape.core.misses.report import MissReport, explain_miss
 from streamtape.core.model import Request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import CassetteError
 
 
@@ -39,5 +40,10 @@ def explain(
 ) -> MissReport:
     recorded = Recorded(read, rules=rules)
     return explain_miss(
-        asked, match_input_of(asked, rules), known, recorded, library=library
+        asked,
+        match_input_of(asked, rules),
+        known,
+        recorded,
+        library=library,
+        secrets=Secrets(),
     )

@@ -10,6 +10,7 @@ from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library import CassetteWriter, Library, read_cassette
 
 
@@ -17,7 +18,9 @@ def ask(text: str) -> Request:
     """Return a redacted request that says something."""
     messages = [{"role": "user", "content": text}]
     body = json.dumps({"model": "m", "max_tokens": 9, "messages": messages}).encode()
-    return clean_request(Request(method="POST", target="/v1/messages", body=body))
+    return clean_request(
+        Request(method="POST", target="/v1/messages", body=body), Secrets()
+    )
 
 
 HELLO, BYE = ask("Hello"), ask("Bye")
@@ -29,7 +32,9 @@ def begin(
     folder: Path, request: Request = HELLO, *, answer: str = "{}"
 ) -> tuple[CassetteWriter, Recording]:
     """Record all but the end of an answer, and leave its part open."""
-    recording = Recording(clean_request(request), recorded_at=None)
+    recording = Recording(
+        clean_request(request, Secrets()), recorded_at=None, secrets=Secrets()
+    )
     writer = CassetteWriter(folder, cassette_stem(match_input_of(request)))
     writer.write(
         recording.begin(Response(status=200, reason="OK", headers=(), offset_ns=1))

@@ -11,6 +11,7 @@ from streamtape.core.format.reader import FrameReader
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import CassetteError
 from streamtape.library import CassetteReader
 
@@ -28,7 +29,9 @@ ENDING = Ending(reason=EndReason.COMPLETE, offset_ns=12)
 
 def record_parts(*parts: Part) -> bytes:
     """Return the bytes of a finished cassette with these parts."""
-    recording = Recording(clean_request(REQUEST), recorded_at=None)
+    recording = Recording(
+        clean_request(REQUEST, Secrets()), recorded_at=None, secrets=Secrets()
+    )
     packed = recording.begin(RESPONSE)
     for part in parts:
         packed += recording.feed(part.raw, part.offset_ns)

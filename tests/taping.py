@@ -9,6 +9,7 @@ from typing import Final
 from streamtape.core.model import EndReason, Headers, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library import CassetteWriter, Library
 from streamtape.library.disk import Disk
 from streamtape.testing import MODEL, api_event
@@ -77,7 +78,11 @@ def start_tape(
     disk: Disk | None = None,
 ) -> tuple[CassetteWriter, Recording]:
     """Begin a recording, whose head comes after 300 ms, and leave its file open."""
-    recording = Recording(clean_request(request), recorded_at="2026-01-02T03:04:05Z")
+    recording = Recording(
+        clean_request(request, Secrets()),
+        recorded_at="2026-01-02T03:04:05Z",
+        secrets=Secrets(),
+    )
     writer = CassetteWriter(folder, name, disk=disk)
     head = Response(status=status, reason=reason, headers=headers, offset_ns=300 * MS)
     writer.write(recording.begin(head))

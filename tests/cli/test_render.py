@@ -21,6 +21,7 @@ from streamtape.cli._render import (
     shorten,
 )
 from streamtape.cli._words import format_ns
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import CassetteError
 
 
@@ -206,10 +207,15 @@ def test_an_output_without_unicode_gets_escapes() -> None:
     assert binary.getvalue() == b"\\u65e5 \\u2026\n"
 
 
-def test_notes_go_to_stderr_and_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    note("no \x1b[31m[red]")
+def test_notes_go_to_stderr_without_escapes_and_secrets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    secrets = Secrets()
+    secrets.add("corp7-alpha-bravo")
 
-    assert capsys.readouterr() == ("", "no \\x1b[31m[red]\n")
+    note("no \x1b[31m[red] corp7-alpha-bravo", secrets)
+
+    assert capsys.readouterr() == ("", "no \\x1b[31m[red] [redacted]\n")
 
 
 def test_json_is_ascii_and_holds_no_numbers_that_json_has_not(

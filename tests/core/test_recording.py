@@ -18,7 +18,7 @@ from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import REDACTED
 
 STREAM = "text/event-stream; charset=utf-8"
@@ -68,7 +68,9 @@ def record(
     detail: str = "",
 ) -> bytes:
     """Record chunks that come at 100, 200, 300 ns and so on; the end is at 9999 ns."""
-    recording = Recording(clean_request(REQUEST), recorded_at=None)
+    recording = Recording(
+        clean_request(REQUEST, Secrets()), recorded_at=None, secrets=Secrets()
+    )
     packed = [recording.begin(response(content_type))]
     for place, chunk in enumerate(chunks, 1):
         packed.append(recording.feed(chunk, 100 * place))
@@ -95,19 +97,28 @@ def reason_of(*chunks: bytes, content_type: str = STREAM) -> EndReason:
 
 
 def test_a_recording_begins_with_all_that_comes_before_the_body() -> None:
-    recording = Recording(clean_request(REQUEST), recorded_at="2026-01-02T03:04:05Z")
+    recording = Recording(
+        clean_request(REQUEST, Secrets()),
+        recorded_at="2026-01-02T03:04:05Z",
+        secrets=Secrets(),
+    )
 
     packed = recording.begin(response(STREAM))
 
     header, request, head = RecordReader().feed(packed)
     assert packed.startswith(MAGIC)
     assert header == Header(recorded_at="2026-01-02T03:04:05Z")
-    assert request == clean_request(REQUEST)
+    assert request == clean_request(REQUEST, Secrets())
     assert head == response(STREAM)
 
 
 def test_a_recording_says_the_key_of_its_request() -> None:
-    recording = Recording(clean_request(REQUEST), recorded_at=None, match_key="0f" * 32)
+    recording = Recording(
+        clean_request(REQUEST, Secrets()),
+        recorded_at=None,
+        match_key="0f" * 32,
+        secrets=Secrets(),
+    )
 
     header = next(RecordReader().feed(recording.begin(response(STREAM))))
 
@@ -150,7 +161,9 @@ def test_an_event_has_the_time_of_the_chunk_that_ended_it() -> None:
 
 def test_each_chunk_gives_what_is_whole_then() -> None:
     """So that a recorder that is killed leaves what the client saw."""
-    recording = Recording(clean_request(REQUEST), recorded_at=None)
+    recording = Recording(
+        clean_request(REQUEST, Secrets()), recorded_at=None, secrets=Secrets()
+    )
     before = recording.begin(response(STREAM))
 
     assert recording.feed(START[:9], 1) == b""
@@ -388,16 +401,19 @@ def test_whatever_was_written_when_a_recorder_is_killed_holds_no_key(
     After every event, as nothing that was returned can be taken back; also where the
     stream is cut within each of them.
     """
+    secrets = Secrets()
     dice = Random(13)
     for name, make in KEYS.items():
         for _ in range(trials.many(quick=1, long=4)):
             key = make(dice)
             # With a digit, as a short one without is taken for a word.
             seen = "7" + make(dice).secrets[0]
-            remember_secret(seen)
+            secrets.add(seen)
             keys = [key, Planted(seen, (seen,))]
             said = "It is " + " and ".join(each.text for each in keys) + "."
-            recording = Recording(clean_request(REQUEST), recorded_at=None)
+            recording = Recording(
+                clean_request(REQUEST, secrets), recorded_at=None, secrets=secrets
+            )
             written = recording.begin(response(STREAM))
             for number, piece in enumerate(in_pieces(said, dice)):
                 event = delta_event(piece)

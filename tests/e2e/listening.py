@@ -14,6 +14,7 @@ from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.sse import EventSplitter
 from streamtape.library import CassetteWriter, Library
 from streamtape.testing import INSTANT, Reply, ReplyEnding, stream_reply, text
@@ -103,9 +104,9 @@ def stalling_reply(events: int) -> Reply:
 def keep_slow_answer(folder: Path) -> None:
     """Make a cassette of an answer whose second event comes after an hour."""
     request = clean_request(
-        Request(method="POST", target="/v1/messages", body=body("hello"))
+        Request(method="POST", target="/v1/messages", body=body("hello")), Secrets()
     )
-    recording = Recording(request, recorded_at=None)
+    recording = Recording(request, recorded_at=None, secrets=Secrets())
     head = (("content-type", "text/event-stream"),)
     hour_ns = 3600 * 10**9
     match_input = match_input_of(request)

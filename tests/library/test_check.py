@@ -8,6 +8,7 @@ from crafting import write_full
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library.check import MOST_FINDINGS, Finding, Severity, check_file
 from taping import hello, start_tape, write_tape
 
@@ -16,7 +17,7 @@ HELLO = hello("Hello", " world")
 
 
 def check(path: Path, *, is_given: bool = False) -> list[Finding]:
-    return list(check_file(path, is_given=is_given))
+    return list(check_file(path, Secrets(), is_given=is_given))
 
 
 def the_finding(path: Path, *, is_given: bool = False) -> Finding:
@@ -113,7 +114,7 @@ def test_odd_events_are_warnings(tmp_path: Path) -> None:
     assert finding == Finding(
         path=path,
         severity=WARNING,
-        what="message_start behind the last word, message_stop",
+        what="message_start after the last word, message_stop",
         where="event 7",
         todo="it is replayed as it came; record it again if a client stumbles over it",
     )

@@ -7,6 +7,7 @@ import pytest
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
 from streamtape.core.model import EndReason, Request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.rewriting.frames import RecordFramesReader
 from streamtape.errors import CassetteError, NotACassetteError
 from streamtape.library import read_cassette
@@ -29,7 +30,7 @@ def orphan(folder: Path, count: int) -> Path:
 def test_a_recording_that_lost_its_end_alone_is_complete_again(tmp_path: Path) -> None:
     place = tmp_path / "new.tape"
 
-    recovered = recover_file(orphan(tmp_path, len(HELLO)), place)
+    recovered = recover_file(orphan(tmp_path, len(HELLO)), place, Secrets())
 
     assert not recovered.is_lossy
     cassette = read_cassette(place)
@@ -50,7 +51,7 @@ def test_a_recording_that_was_cut_short_says_what_is_lost(tmp_path: Path) -> Non
     part = orphan(tmp_path, 4)
     part.write_bytes(part.read_bytes() + b"\x50\0\0")
 
-    recovered = recover_file(part, place)
+    recovered = recover_file(part, place, Secrets())
 
     assert recovered.is_lossy
     assert (recovered.part_count, recovered.rest_bytes) == (4, 3)
@@ -62,7 +63,7 @@ def test_a_recording_that_was_cut_short_says_what_is_lost(tmp_path: Path) -> Non
 
 
 def test_an_answer_without_any_event_is_recovered_too(tmp_path: Path) -> None:
-    recovered = recover_file(orphan(tmp_path, 0), tmp_path / "new.tape")
+    recovered = recover_file(orphan(tmp_path, 0), tmp_path / "new.tape", Secrets())
 
     assert recovered.is_lossy
     assert recovered.ending.detail == "what came after its head was lost"
@@ -73,7 +74,7 @@ def test_the_end_of_a_sound_cassette_is_kept(tmp_path: Path) -> None:
     path = write_tape(tmp_path, HELLO[:4], ending=EndReason.CLIENT_GONE, silence_ms=9)
     place = tmp_path / "new.tape"
 
-    recovered = recover_file(path, place)
+    recovered = recover_file(path, place, Secrets())
 
     assert place.read_bytes() == path.read_bytes()
     assert not recovered.is_lossy
@@ -86,7 +87,7 @@ def test_what_follows_an_end_is_left_out(tmp_path: Path) -> None:
     path.write_bytes(sound + b"junk!")
     place = tmp_path / "new.tape"
 
-    recovered = recover_file(path, place)
+    recovered = recover_file(path, place, Secrets())
 
     assert place.read_bytes() == sound
     assert recovered.rest_bytes == 5
@@ -99,7 +100,7 @@ def test_unknown_frames_of_the_sound_part_are_kept(tmp_path: Path) -> None:
     path.write_bytes(forge([*frames, (Kind.EVENT, [9, b"x"])], has_end=False)[:-1])
     place = tmp_path / "new.tape"
 
-    recover_file(path, place)
+    recover_file(path, place, Secrets())
 
     pieces = list(RecordFramesReader().feed(place.read_bytes()))
     assert [p.frames[0].payload for p in pieces if p.record is None] == [b"a", b"b"]
@@ -118,7 +119,7 @@ def test_a_body_in_json_tells_whether_it_is_whole(
     frames = [request_frame(), head, (Kind.BODY, [9, body])]
     path.write_bytes(forge(frames, has_end=False))
 
-    recovered = recover_file(path, tmp_path / "new.tape")
+    recovered = recover_file(path, tmp_path / "new.tape", Secrets())
 
     assert recovered.is_lossy is not is_whole
 
@@ -130,7 +131,7 @@ def test_secrets_do_not_come_along(tmp_path: Path) -> None:
     path.write_bytes(forge(frames, has_end=False))
     place = tmp_path / "new.tape"
 
-    recovered = recover_file(path, place)
+    recovered = recover_file(path, place, Secrets())
 
     assert b"Ab1_" not in place.read_bytes()
     assert len(recovered.leaks) == 2
@@ -143,7 +144,7 @@ def test_a_recording_that_runs_is_refused(tmp_path: Path) -> None:
     assert writer.path is not None
 
     with pytest.raises(CassetteError, match="still being recorded"):
-        recover_file(writer.path, tmp_path / "new.tape")
+        recover_file(writer.path, tmp_path / "new.tape", Secrets())
 
     writer.close()
     assert not (tmp_path / "new.tape").exists()
@@ -154,7 +155,7 @@ def test_a_file_without_a_response_has_nothing_to_recover(tmp_path: Path) -> Non
     path.write_bytes(forge([request_frame()], has_end=False))
 
     with pytest.raises(NotACassetteError, match="nothing to recover"):
-        recover_file(path, tmp_path / "new.tape")
+        recover_file(path, tmp_path / "new.tape", Secrets())
 
     assert list(tmp_path.iterdir()) == [path]
 
@@ -164,9 +165,9 @@ def test_no_file_is_overwritten(tmp_path: Path) -> None:
     place.write_bytes(b"mine")
 
     with pytest.raises(CassetteError, match=r"new\.tape: there is such a file already"):
-        recover_file(path, place)
+        recover_file(path, place, Secrets())
     with pytest.raises(CassetteError, match="there is such a file already"):
-        recover_file(path, path)
+        recover_file(path, path, Secrets())
 
     assert place.read_bytes() == b"mine"
     assert sorted(tmp_path.iterdir()) == [path, place]
@@ -174,7 +175,7 @@ def test_no_file_is_overwritten(tmp_path: Path) -> None:
 
 def test_the_request_is_the_one_that_was_recorded(tmp_path: Path) -> None:
     place = tmp_path / "new.tape"
-    recover_file(orphan(tmp_path, 3), place)
+    recover_file(orphan(tmp_path, 3), place, Secrets())
 
     request: Request = read_cassette(place).request
 

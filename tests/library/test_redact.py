@@ -17,7 +17,7 @@ from streamtape.core.format.records import Kind
 from streamtape.core.matching.key import request_key
 from streamtape.core.model import EndReason, Request
 from streamtape.core.redaction.headers import clean_request
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import CassetteError, DamagedCassetteError
 from streamtape.library import Library, read_cassette
 from streamtape.library.check import find_leaks
@@ -47,10 +47,10 @@ def test_secrets_are_taken_out_and_all_else_stays(tmp_path: Path) -> None:
     path.chmod(0o644)
     before = read_cassette(path)
 
-    redacted = redact_file(path)
+    redacted = redact_file(path, Secrets())
 
     after = read_cassette(path)
-    assert find_leaks(path) == []
+    assert find_leaks(path, Secrets()) == []
     assert b"Ab1_" not in path.read_bytes()
     assert after.text == "Here: sk-ant-[redacted] and no more"
     assert [part.offset_ns for part in after.parts] == [at for at, _ in SPLIT]
@@ -65,7 +65,7 @@ def test_a_cassette_without_secrets_is_not_touched(tmp_path: Path) -> None:
     path = write_tape(tmp_path, HELLO)
     before, data = path.stat(), path.read_bytes()
 
-    assert redact_file(path).count == 0
+    assert redact_file(path, Secrets()).count == 0
 
     after = path.stat()
     assert path.read_bytes() == data
@@ -76,10 +76,10 @@ def test_a_cassette_without_secrets_is_not_touched(tmp_path: Path) -> None:
 
 def test_what_was_redacted_once_stays_as_it_is(tmp_path: Path) -> None:
     path = write(tmp_path, forge_split())
-    redact_file(path)
+    redact_file(path, Secrets())
     inode = path.stat().st_ino
 
-    assert redact_file(path).count == 0
+    assert redact_file(path, Secrets()).count == 0
     assert path.stat().st_ino == inode
 
 
@@ -87,7 +87,7 @@ def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
     path = write(tmp_path, forge_split())
     data, inode = path.read_bytes(), path.stat().st_ino
 
-    assert redact_file(path, is_dry=True).count == 4
+    assert redact_file(path, Secrets(), is_dry=True).count == 4
 
     assert (path.read_bytes(), path.stat().st_ino) == (data, inode)
     assert list(tmp_path.iterdir()) == [path]
@@ -105,21 +105,23 @@ def test_a_redacted_cassette_answers_what_is_asked_today(tmp_path: Path) -> None
             target=fields["target"],
             headers=tuple(map(tuple, fields["headers"])),
             body=fields["body"],
-        )
+        ),
+        Secrets(),
     )
     library.refresh()
     assert library.takes(request_key(asked)) == []
 
-    redact_file(tmp_path / "a.tape")
+    redact_file(tmp_path / "a.tape", Secrets())
 
     assert Library(tmp_path).takes(request_key(asked)) == [tmp_path / "a.tape"]
 
 
 def test_a_secret_that_is_told_is_taken_out(tmp_path: Path) -> None:
+    secrets = Secrets()
     path = write_tape(tmp_path, hello("The word is xyzzy", "-plugh-42", "."))
-    remember_secret("xyzzy-plugh-42")
+    secrets.add("xyzzy-plugh-42")
 
-    assert redact_file(path).count
+    assert redact_file(path, secrets).count
 
     assert b"plugh" not in path.read_bytes()
     assert read_cassette(path).text == "The word is [redacted]."
@@ -131,12 +133,12 @@ def test_a_truncated_file_is_redacted_and_stays_truncated(
 ) -> None:
     path = write(tmp_path, forge_split(has_end=False) + tail, name="a.1.part")
 
-    assert redact_file(path).count == 4
+    assert redact_file(path, Secrets()).count == 4
 
     cassette = read_cassette(path)
     assert cassette.ending.reason is EndReason.TRUNCATED
     assert len(cassette.parts) == len(SPLIT)
-    assert find_leaks(path) == []
+    assert find_leaks(path, Secrets()) == []
 
 
 def test_a_secret_in_what_was_cut_off_goes_with_it(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_a_secret_in_what_was_cut_off_goes_with_it(tmp_path: Path) -> None:
     cut = [*head, (Kind.EVENT, [2, f"data: {KEY} and more".encode()])]
     path = write(tmp_path, forge(cut, has_end=False)[:-9])
 
-    (leak,) = redact_file(path).leaks
+    (leak,) = redact_file(path, Secrets()).leaks
 
     assert path.read_bytes() == forge(head, has_end=False)
     assert str(leak) == "a secret in what was cut off, which was left out"
@@ -156,7 +158,7 @@ def test_a_damaged_file_is_an_error_and_left_alone(tmp_path: Path) -> None:
     path = write(tmp_path, bytes(damaged))
 
     with pytest.raises(DamagedCassetteError, match=r"a\.tape"):
-        redact_file(path)
+        redact_file(path, Secrets())
 
     assert path.read_bytes() == damaged
     assert list(tmp_path.iterdir()) == [path]
@@ -168,7 +170,7 @@ def test_a_body_that_is_no_stream_is_redacted(tmp_path: Path) -> None:
     bodies = [(Kind.BODY, [i, chunk]) for i, chunk in enumerate(chunks)]
     path = write(tmp_path, forge([request_frame(), head, *bodies]))
 
-    redact_file(path)
+    redact_file(path, Secrets())
 
     assert read_cassette(path).body == b'{"a": "[redacted]"}'
 
@@ -186,7 +188,7 @@ def test_no_kind_of_key_is_left(tmp_path: Path, kind: str, trials: Trials) -> No
         frames = [request_frame(body=told), (Kind.NOTE, key.text), response_frame()]
         path = write(tmp_path, forge([*frames, *events]))
 
-        redact_file(path)
+        redact_file(path, Secrets())
 
         after = read_cassette(path)
         data = path.read_bytes()
@@ -206,7 +208,7 @@ def test_a_disk_that_fails_at_any_call_leaves_the_file_whole(tmp_path: Path) -> 
         path = write(tmp_path, data)
         disk = CountingDisk(failing, errno.ENOSPC)
         try:
-            redact_file(path, disk=disk)
+            redact_file(path, Secrets(), disk=disk)
             said = None
         except CassetteError as error:
             said = str(error)
@@ -214,7 +216,7 @@ def test_a_disk_that_fails_at_any_call_leaves_the_file_whole(tmp_path: Path) -> 
             assert path.read_bytes() == data
             assert "can't be written" in said
         else:
-            assert find_leaks(path) == []
+            assert find_leaks(path, Secrets()) == []
         assert list(tmp_path.iterdir()) == [path]
         if not disk.has_failed:
             break
@@ -238,7 +240,7 @@ def test_a_file_that_changes_meanwhile_is_left_alone(tmp_path: Path) -> None:
     path = write(tmp_path, data)
 
     with pytest.raises(CassetteError, match="changed meanwhile; try again"):
-        redact_file(path, disk=_TouchingDisk(path))
+        redact_file(path, Secrets(), disk=_TouchingDisk(path))
 
     assert path.read_bytes() == data + b"\0"
     assert list(tmp_path.iterdir()) == [path]
@@ -258,7 +260,7 @@ def test_a_new_file_that_says_something_else_is_not_used(tmp_path: Path) -> None
     path = write(tmp_path, data)
 
     with pytest.raises(CassetteError, match="would not be what they were"):
-        redact_file(path, disk=_FalseDisk())
+        redact_file(path, Secrets(), disk=_FalseDisk())
 
     assert path.read_bytes() == data
     assert list(tmp_path.iterdir()) == [path]
@@ -270,7 +272,7 @@ def test_a_recording_of_today_has_nothing_to_redact(tmp_path: Path) -> None:
     writer.close()
     assert writer.path is not None
 
-    assert redact_file(writer.path).count == 0
+    assert redact_file(writer.path, Secrets()).count == 0
 
 
 @pytest.mark.parametrize(
@@ -285,22 +287,23 @@ def test_a_recording_of_today_has_nothing_to_redact(tmp_path: Path) -> None:
 def test_a_name_that_tells_a_secret_becomes_another(
     suffix: str, taken: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
+    secrets = Secrets()
     secret = "pass word-xyz/99"
     body = json.dumps({"messages": [{"role": "user", "content": f"It is {secret}."}]})
     data = forge([request_frame(body=body.encode()), response_frame()])
     path = write(tmp_path, data, name=f"it-is-pass-word-xyz-99-1a2b3c4d{suffix}")
-    assert find_leaks(path) == []
-    remember_secret(secret)
-    clean = clean_request(read_cassette(path).request)
+    assert find_leaks(path, secrets) == []
+    secrets.add(secret)
+    clean = clean_request(read_cassette(path).request, secrets)
     key = request_key(clean)[:8]
     for name in taken:
         write(tmp_path, b"", name=name.format(key))
-    assert redact_file(path, is_dry=True).place == path
+    assert redact_file(path, secrets, is_dry=True).place == path
 
-    redacted = redact_file(path)
+    redacted = redact_file(path, secrets)
 
     assert redacted.place == tmp_path / expected.format(key)
-    assert find_leaks(redacted.place) == []
+    assert find_leaks(redacted.place, secrets) == []
     assert not path.exists()
     assert [leak.where for leak in redacted.leaks][-1] == "the file's name"
 
@@ -308,4 +311,4 @@ def test_a_name_that_tells_a_secret_becomes_another(
 def test_a_name_without_a_secret_stays(tmp_path: Path) -> None:
     path = write(tmp_path, forge_split(), name="mine.tape")
 
-    assert redact_file(path).place == path
+    assert redact_file(path, Secrets()).place == path

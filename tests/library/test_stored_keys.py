@@ -13,11 +13,16 @@ from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library import Library
 from streamtape.library.reader import read_request
 
-HELLO = clean_request(Request(method="POST", target="/v1/messages", body=b"hello"))
-OTHER = clean_request(Request(method="POST", target="/v1/messages", body=b"other"))
+HELLO = clean_request(
+    Request(method="POST", target="/v1/messages", body=b"hello"), Secrets()
+)
+OTHER = clean_request(
+    Request(method="POST", target="/v1/messages", body=b"other"), Secrets()
+)
 HELLO_KEY, OTHER_KEY = request_key(HELLO), request_key(OTHER)
 
 
@@ -32,7 +37,7 @@ def never(request: Request) -> str:
 
 def tape(path: Path, *, key: str | None = HELLO_KEY) -> Path:
     """Write a cassette of ``hello`` that says it has some key."""
-    recording = Recording(HELLO, recorded_at=None, match_key=key)
+    recording = Recording(HELLO, recorded_at=None, match_key=key, secrets=Secrets())
     head = Response(status=200, reason="OK", headers=(), offset_ns=1)
     packed = recording.begin(head) + recording.feed(b"{}\n", 2)
     path.write_bytes(packed + recording.end(EndReason.COMPLETE, 3))
@@ -124,10 +129,11 @@ def test_the_key_of_a_part_is_computed(tmp_path: Path) -> None:
 
 def test_a_long_request_is_read_whole(tmp_path: Path) -> None:
     long = clean_request(
-        Request(method="POST", target="/v1/messages", body=b"long " * 100_000)
+        Request(method="POST", target="/v1/messages", body=b"long " * 100_000),
+        Secrets(),
     )
     key = request_key(long)
-    recording = Recording(long, recorded_at=None, match_key=key)
+    recording = Recording(long, recorded_at=None, match_key=key, secrets=Secrets())
     path = tmp_path / "long.tape"
     path.write_bytes(
         recording.begin(Response(status=200, reason="OK", headers=(), offset_ns=1))

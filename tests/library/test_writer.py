@@ -14,6 +14,7 @@ import pytest
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library import CassetteWriter, Library, read_cassette
 from streamtape.library.disk import Disk, is_locked
 
@@ -24,7 +25,9 @@ EVENT = b"data: " + b"x" * 90 + b"\n\n"
 def frames(events: int = 3) -> list[bytes]:
     """Return what is written of a recording: its head, each event and its end."""
     recording = Recording(
-        clean_request(Request(method="POST", target="/v1/messages")), recorded_at=None
+        clean_request(Request(method="POST", target="/v1/messages"), Secrets()),
+        recorded_at=None,
+        secrets=Secrets(),
     )
     head = Response(
         status=200,

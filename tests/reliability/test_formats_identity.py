@@ -14,6 +14,7 @@ from streamtape.core.format.reader import FrameReader
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.sse import EventSplitter
 from streamtape.library import CassetteReader, read_cassette
 from taping import ASKED, JSON, STREAM, hello
@@ -43,9 +44,10 @@ def record(
     ending: EndReason = EndReason.COMPLETE,
 ) -> bytes:
     recording = Recording(
-        clean_request(request),
+        clean_request(request, Secrets()),
         recorded_at="2026-01-02T03:04:05Z",
         match_key="0f" * 32,
+        secrets=Secrets(),
     )
     head = Response(status=200, reason="OK", headers=(media,), offset_ns=MS)
     packed = [recording.begin(head)]
@@ -58,9 +60,10 @@ def record_again(cassette: Cassette) -> bytes:
     """Record what was replayed, at the same times."""
     assert cassette.response is not None
     recording = Recording(
-        clean_request(cassette.request),
+        clean_request(cassette.request, Secrets()),
         recorded_at=cassette.recorded_at,
         match_key="0f" * 32,
+        secrets=Secrets(),
     )
     packed = [recording.begin(cassette.response)]
     packed += [recording.feed(part.raw, part.offset_ns) for part in cassette.parts]

@@ -28,6 +28,7 @@ from streamtape.core.matching.key import request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request, clean_response
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_bytes
 from streamtape.errors import CassetteError
 from streamtape.library import CassetteReader, CassetteWriter, Library, read_cassette
@@ -62,19 +63,21 @@ class Formatting(RuleBasedStateMachine):
         head = Response(
             status=status, reason="", headers=(STREAM,), offset_ns=offset_ns
         )
-        self.records: list[object] = [clean_request(request), head]
+        self.records: list[object] = [clean_request(request, Secrets()), head]
         self.offset_ns = offset_ns
         self.ending = EndReason.TRUNCATED
         self.data = MAGIC + self.tape.header(Header())
-        self.data += self.tape.request(clean_request(request))
-        self.data += self.tape.response(clean_response(head))
+        self.data += self.tape.request(clean_request(request, Secrets()))
+        self.data += self.tape.response(clean_response(head, Secrets()))
 
     @precondition(lambda self: self.ending is EndReason.TRUNCATED)
     @rule(raws=st.lists(st.binary(max_size=30), max_size=4), gap=st.integers(0, 2**40))
     def write(self, raws: list[bytes], gap: int) -> None:
         self.offset_ns += gap
-        parts = [Part(self.offset_ns, clean_bytes(raw)) for raw in raws]
-        self.data += self.tape.parts(self.offset_ns, [clean_bytes(raw) for raw in raws])
+        parts = [Part(self.offset_ns, clean_bytes(raw, Secrets())) for raw in raws]
+        self.data += self.tape.parts(
+            self.offset_ns, [clean_bytes(raw, Secrets()) for raw in raws]
+        )
         self.records += parts
 
     @precondition(lambda self: self.ending is EndReason.TRUNCATED)
@@ -183,7 +186,7 @@ class Keeping(RuleBasedStateMachine):
         for library in self.libraries:
             for prompt, takes in self.model.items():
                 asked = request_of(prompt)
-                found = library.takes(request_key(clean_request(asked)))
+                found = library.takes(request_key(clean_request(asked, Secrets())))
                 assert set(found) == set(takes)
                 for path in found:
                     assert (
@@ -195,7 +198,7 @@ class Keeping(RuleBasedStateMachine):
         writer = CassetteWriter(self.folder, prompt)
         for packed in pack(prompt, answer):
             writer.write(packed)
-        key = request_key(clean_request(request_of(prompt)))
+        key = request_key(clean_request(request_of(prompt), Secrets()))
         path = library.commit(writer, key, replace=False)
         assert path is not None
         return path
@@ -207,7 +210,11 @@ def request_of(prompt: str) -> Request:
 
 
 def pack(prompt: str, answer: bytes) -> list[bytes]:
-    recording = Recording(clean_request(request_of(prompt)), recorded_at=None)
+    recording = Recording(
+        clean_request(request_of(prompt), Secrets()),
+        recorded_at=None,
+        secrets=Secrets(),
+    )
     head = Response(status=200, reason="OK", headers=(STREAM,), offset_ns=5)
     return [
         recording.begin(head),

@@ -22,6 +22,7 @@ from streamtape.core.format.writer import RecordWriter
 from streamtape.core.model import Ending as RecordedEnding
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.redaction.headers import clean_request, clean_response
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import CleanBytes
 from streamtape.testing import api_event
 from taping import JSON, STREAM, hello, write_tape
@@ -181,8 +182,8 @@ def long_bytes() -> bytes:
     packed = [
         MAGIC,
         tape.header(Header()),
-        tape.request(clean_request(ASKED)),
-        tape.response(clean_response(head)),
+        tape.request(clean_request(ASKED, Secrets())),
+        tape.response(clean_response(head, Secrets())),
         *(tape.parts(number, [CleanBytes(event)]) for number in range(3000)),
         tape.parts(3000, [CleanBytes(stop)]),
         tape.end(RecordedEnding(reason=EndReason.COMPLETE, offset_ns=3001), {}),

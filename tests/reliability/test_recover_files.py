@@ -14,6 +14,7 @@ import pytest
 from proofs import Trials
 from reliability.failing_disk import CountingDisk
 from streamtape.core.model import EndReason, Part
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import CassetteError, UnsupportedVersionError
 from streamtape.library import read_cassette
 from streamtape.library.disk import Disk
@@ -38,7 +39,7 @@ def recover(data: bytes, folder: Path, number: int) -> tuple[Recovered, Path] | 
     path.write_bytes(data)
     before = path.stat()
     try:
-        recovered = recover_file(path, place)
+        recovered = recover_file(path, place, Secrets())
     except CassetteError:
         recovered = None
     after = path.stat()
@@ -62,7 +63,7 @@ def judge(trials: Trials, found: tuple[Recovered, Path], whole: list[Part]) -> N
     trials.wrong += cassette.ending.is_complete == recovered.is_lossy
     once = place.read_bytes()
     twice = place.with_name("twice.tape")
-    assert not recover_file(place, twice).is_lossy
+    assert not recover_file(place, twice, Secrets()).is_lossy
     trials.wrong += twice.read_bytes() != once
     twice.unlink()
     place.unlink()
@@ -132,7 +133,7 @@ def test_a_disk_that_fails_leaves_no_half_of_a_file(
         trials.ran += 1
         disk = CountingDisk(failing, code, has_links=has_links)
         try:
-            recover_file(truncated, place, disk=disk)
+            recover_file(truncated, place, Secrets(), disk=disk)
             said = None
         except CassetteError as error:
             said = str(error)
@@ -173,7 +174,7 @@ def test_an_output_that_says_something_else_is_not_kept(
     disk = _FalseDisk(other.read_bytes())
 
     with pytest.raises(CassetteError, match="would not be what they were"):
-        recover_file(sound, folder / "a.tape", disk=disk)
+        recover_file(sound, folder / "a.tape", Secrets(), disk=disk)
 
     assert list(folder.iterdir()) == []
 
@@ -184,6 +185,6 @@ def test_a_file_of_a_later_version_is_not_touched(tmp_path: Path, name: str) -> 
     path = Path(__file__).parents[1] / f"data/v1/{name}.tape"
 
     with pytest.raises(UnsupportedVersionError, match=name):
-        recover_file(path, tmp_path / "new.tape")
+        recover_file(path, tmp_path / "new.tape", Secrets())
 
     assert list(tmp_path.iterdir()) == []

@@ -25,7 +25,7 @@ from e2e.wire import ask_raw, connect, raw_request
 from proofs import Trials
 from reliability.spellings import count_leaks, spell
 from streamtape.cli._log import configure_log, log_defects
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.testing import (
     INSTANT,
     FakeUpstream,
@@ -280,8 +280,9 @@ def post(base_url: str, body: str) -> bytes:
 def test_a_traceback_holds_no_key_and_no_escape(
     own_log: None, is_verbose: bool, capsys: pytest.CaptureFixture[str], trials: Trials
 ) -> None:
-    remember_secret(OWN)
-    configure_log(verbose=is_verbose, quiet=False)
+    secrets = Secrets()
+    secrets.add(OWN)
+    configure_log(secrets, verbose=is_verbose, quiet=False)
     log = logging.getLogger("streamtape.some.module")
     try:
         raise ValueError(f"{KEY} and {OWN}: {EVIL}\ud800\udcff")
@@ -308,7 +309,7 @@ def test_what_nobody_caught_holds_no_key_and_no_escape(
     ):
         # So that they are put back in the end.
         monkeypatch.setattr(place, name, getattr(place, name))
-    configure_log(verbose=False, quiet=True)
+    configure_log(Secrets(), verbose=False, quiet=True)
     log_defects()
 
     def fail() -> None:
@@ -331,7 +332,8 @@ def test_what_nobody_caught_holds_no_key_and_no_escape(
 def test_loggers_of_others_are_silent() -> None:
     script = (
         "import logging, sys; from streamtape.cli._log import configure_log; "
-        "configure_log(verbose=True, quiet=False); "
+        "from streamtape.core.redaction.secrets import Secrets; "
+        "configure_log(Secrets(), verbose=True, quiet=False); "
         "[logging.getLogger(each).error('quotes a key') for each in sys.argv[1:]]"
     )
     names = ("aiohttp.client", "aiohttp.server", "other")

@@ -8,6 +8,7 @@ from pathlib import Path
 from asking import changed
 from streamtape.core.matching.key import match_input_of
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.server.config import Config
 from streamtape.server.misses import MissExplainer
 from streamtape.server.scopes import Scope, Scopes
@@ -24,13 +25,13 @@ def opened(folder: Path) -> Scope:
 
 
 def report(scope: Scope, number: int, explainer: MissExplainer | None = None) -> str:
-    context = clean_request(changed(temperature=number, system="Say more."))
-    explainer = explainer or MissExplainer()
+    context = clean_request(changed(temperature=number, system="Say more."), Secrets())
+    explainer = explainer or MissExplainer(Secrets())
     return str(explainer.explain(scope, context, match_input_of(context)))
 
 
 def test_misses_at_once_say_what_each_says_alone(tmp_path: Path) -> None:
-    scope, explainer = opened(tmp_path), MissExplainer()
+    scope, explainer = opened(tmp_path), MissExplainer(Secrets())
     detached = [report(scope, number) for number in range(20)]
 
     with ThreadPoolExecutor(20) as threads:
@@ -43,7 +44,7 @@ def test_misses_at_once_say_what_each_says_alone(tmp_path: Path) -> None:
 
 
 def test_a_miss_is_compared_with_what_came_meanwhile(tmp_path: Path) -> None:
-    scope, explainer = opened(tmp_path), MissExplainer()
+    scope, explainer = opened(tmp_path), MissExplainer(Secrets())
     assert "hello-00000004" in report(scope, 4, explainer)
 
     request = changed(temperature=4, system="Say much.")
@@ -54,7 +55,7 @@ def test_a_miss_is_compared_with_what_came_meanwhile(tmp_path: Path) -> None:
 
 
 def test_nothing_is_kept_of_a_scope_whose_misses_were_told(tmp_path: Path) -> None:
-    scope, explainer = opened(tmp_path), MissExplainer()
+    scope, explainer = opened(tmp_path), MissExplainer(Secrets())
     report(scope, 1, explainer)
     gone = weakref.ref(scope)
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from streamtape.core.model import EndReason, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library import CassetteWriter
 from streamtape.server.clock import SystemClock
 from streamtape.server.record import Batch, RecordingSink, Relay
@@ -31,7 +32,9 @@ class Defect(Recording):
 
     def __init__(self, *, takes: bool) -> None:
         request = Request(method="POST", target="/v1/messages")
-        super().__init__(clean_request(request), recorded_at=None)
+        secrets = Secrets()
+        clean = clean_request(request, secrets)
+        super().__init__(clean, recorded_at=None, secrets=secrets)
         self._takes = takes
 
     def feed(self, chunk: bytes, offset_ns: int) -> bytes:

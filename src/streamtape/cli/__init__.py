@@ -12,7 +12,9 @@ from typing import Any, Final
 import click
 
 from streamtape.cli._log import configure_log
+from streamtape.cli._options import pass_secrets
 from streamtape.cli._render import note
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import StreamtapeError, UsageError
 from streamtape.version import __version__
 
@@ -44,13 +46,14 @@ class Commands(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command, or print the help, with all three streams there."""
         _fill_streams()
+        secrets = Secrets()
         try:
-            return super().main(*args, **extra)
+            return super().main(*args, obj=secrets, **extra)
         except OSError as error:
             # Help that nobody could be given, too.
             log.debug("where it came from", exc_info=error)
             about = "" if error.filename is None else f"{error.filename}: "
-            note(f"Error: {about}{error.strerror or error}")
+            note(f"Error: {about}{error.strerror or error}", secrets)
             sys.exit(1)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -59,22 +62,24 @@ class Commands(click.Group):
         return command.load() if isinstance(command, Later) else command
 
     def invoke(self, ctx: click.Context) -> object:
+        secrets = ctx.ensure_object(Secrets)
         try:
             return super().invoke(ctx)
         except StreamtapeError as error:
             log.debug("where it came from", exc_info=error)
-            note(f"Error: {error}")
+            note(f"Error: {error}", secrets)
             sys.exit(2 if isinstance(error, UsageError) else 1)
         except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
             # What click has words for, or main().
             raise
         except KeyboardInterrupt:
-            note("Stopped.")
+            note("Stopped.", secrets)
             sys.exit(_INTERRUPTED)
         except Exception as error:
             log.debug("where it came from", exc_info=error)
             said = f"{type(error).__name__}: {error}"
-            note(f"Error: a defect of streamtape itself, told with -v: {said}")
+            told = f"Error: a defect of streamtape itself, told with -v: {said}"
+            note(told, secrets)
             sys.exit(1)
 
 
@@ -101,7 +106,8 @@ def _fill_streams() -> None:
 @click.version_option(__version__, prog_name="streamtape")
 @click.option("-v", "--verbose", is_flag=True, help="Say where errors come from.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-def main(verbose: bool, quiet: bool) -> None:
+@pass_secrets
+def main(secrets: Secrets, verbose: bool, quiet: bool) -> None:
     """
     Record streaming Messages responses with their timing, and replay them at any
     speed.
@@ -111,7 +117,7 @@ def main(verbose: bool, quiet: bool) -> None:
     streamtape replay           give it back, same bytes, same times, no network
     streamtape demo             see both, without a key and without a network
     """
-    configure_log(verbose=verbose, quiet=quiet)
+    configure_log(secrets, verbose=verbose, quiet=quiet)
 
 
 for _name in (

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from streamtape.cli._render import make_safe
+from streamtape.core.redaction.secrets import Secrets
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +23,9 @@ _PIECE_CHARS: Final = 1000
 
 
 class _Lines(logging.Handler):
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         super().__init__()
+        self._secrets = secrets
         self._left_out = 0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -37,7 +39,7 @@ class _Lines(logging.Handler):
         is_asked = logging.getLogger("streamtape").level <= logging.DEBUG
         if record.exc_info and (is_asked or record.levelno >= logging.CRITICAL):
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        line = make_safe(text, keep="\n").replace("\n", "\n  ")
+        line = make_safe(text, self._secrets, keep="\n").replace("\n", "\n  ")
         if self._left_out and _has_room():
             line = f"({self._left_out} lines that nobody read are left out)\n{line}"
             self._left_out = 0
@@ -64,15 +66,20 @@ def _has_room() -> bool:
         return True
 
 
-def configure_log(*, verbose: bool, quiet: bool) -> None:
-    """Show a line for each interaction, or fewer, or more."""
+def configure_log(secrets: Secrets, *, verbose: bool, quiet: bool) -> None:
+    """
+    Show a line for each interaction, or fewer, or more.
+
+    Args:
+        secrets: What is kept out of each.
+    """
     level = logging.INFO
     if quiet:
         level = logging.ERROR
     elif verbose:
         level = logging.DEBUG
     ours = logging.getLogger("streamtape")
-    ours.handlers[:] = [_Lines()]
+    ours.handlers[:] = [_Lines(secrets)]
     ours.propagate = False
     ours.setLevel(level)
     # Ours alone: other libraries log what their users send. Without any handler

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import click
 
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import UsageError
 from streamtape.settings import resolve
 from streamtape.settings.table import DEFAULT_PORT, SETTINGS, Setting
 
 Function: TypeAlias = Callable[..., None]
+
+pass_secrets: Final = click.make_pass_decorator(Secrets, ensure=True)
+"""Give a command what it keeps out of all that it writes, notes and logs."""
 
 
 def setting_options(*names: str) -> Callable[[Function], Function]:

@@ -22,6 +22,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_text
 from streamtape.errors import CassetteError
 
@@ -62,15 +63,15 @@ def escape(text: str, *, keep: str = "") -> str:
     )
 
 
-def make_safe(text: str, *, keep: str = "") -> str:
+def make_safe(text: str, secrets: Secrets, *, keep: str = "") -> str:
     """
-    Return a text of ours, which may quote others', without keys and escapes.
+    Return a text of ours, which may quote others', without secrets and escapes.
 
     Args:
         keep: Characters to leave alone, as for :func:`escape`.
     """
     # Only what is escaped can be told from bytes that were no text.
-    return clean_text(escape(text, keep=keep))
+    return clean_text(escape(text, keep=keep), secrets)
 
 
 def shorten(text: str, limit: int) -> str:
@@ -81,14 +82,14 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def note(text: str) -> None:
+def note(text: str, secrets: Secrets) -> None:
     """
     Say something about the output, on stderr; the text is made safe here.
 
     Where nobody takes it, nothing else fails for that.
     """
     with contextlib.suppress(OSError):
-        click.echo(make_safe(text), err=True)
+        click.echo(make_safe(text, secrets), err=True)
 
 
 def make_console() -> Console:

@@ -20,6 +20,7 @@ from streamtape.cli._log import log_defects
 from streamtape.cli._progress import waiting
 from streamtape.cli._render import escape
 from streamtape.cli._summary import Finish, print_summary
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.server.config import Config
 from streamtape.server.http.guard import TOKEN_VARIABLE
 from streamtape.server.http.limits import raise_limit
@@ -50,11 +51,18 @@ _ENDED: Final = 0
 """Stands for an end that was waited for where signals are read; no signal's number."""
 
 
-def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) -> None:
+def serve(
+    config: Config,
+    secrets: Secrets,
+    command: Sequence[str],
+    hello: str,
+    finish: Finish,
+) -> None:
     """
     Serve, and leave with the command's status, or with that of the run on Ctrl-C.
 
     Args:
+        secrets: Those of this command, which writes the server's log.
         command: A program and its arguments; empty to serve until a signal.
         hello: What the server does, said behind its address.
         finish: What to do at the end.
@@ -67,7 +75,9 @@ def serve(config: Config, command: Sequence[str], hello: str, finish: Finish) ->
     # The signals first: whoever reads the address may stop us at once.
     with closing(_Signals()) as signals, ExitStack() as stack:
         with waiting("Reading the library"):
-            server = RunningServer(config, before_listening=_favour_events)
+            server = RunningServer(
+                config, secrets=secrets, before_listening=_favour_events
+            )
             stack.enter_context(server)
         log.info("%s  %s", server.base_url, hello)
         _tell_outer_url(server)

@@ -13,8 +13,9 @@ from rich.text import Text
 from streamtape.cli._render import escape, shorten
 from streamtape.cli._words import count, format_ns, state_words
 from streamtape.core.cassette import Cassette
+from streamtape.core.messages.deltas import Event, read_event
 from streamtape.core.messages.events import decode, foreign_text
-from streamtape.core.sse import EventSplitter, ServerSentEvent, parse_event
+from streamtape.core.sse import EventSplitter
 
 _FIRST: Final = 12
 _LAST: Final = 6
@@ -76,7 +77,7 @@ def timeline(cassette: Cassette, *, is_full: bool) -> Table:
     return table
 
 
-def event_name(event: ServerSentEvent) -> str:
+def event_name(event: Event) -> str:
     """What to call an event: its name, else its type, else what there is of it."""
     if event.name:
         return event.name
@@ -93,7 +94,7 @@ def _moments(cassette: Cassette) -> Iterator[_Moment]:
         before_ns = head.offset_ns
         yield _Moment("", before_ns, before_ns, "", "(headers)", status)
     for number, part in enumerate(cassette.events):
-        event = parse_event(part.raw)
+        event = read_event(part.raw)
         name, adds = event_name(event), _preview(event)
         if part is cassette.parts[-1] and not EventSplitter().feed(part.raw):
             name, adds = "(cut off)", part.raw.decode(errors="replace")
@@ -112,7 +113,7 @@ def _moments(cassette: Cassette) -> Iterator[_Moment]:
     )
 
 
-def _preview(event: ServerSentEvent) -> str:
+def _preview(event: Event) -> str:
     """What an event adds, in a few words."""
     match decode(event):
         case "message_start", {"message": {"model": str(model)}}:

@@ -13,11 +13,11 @@ from typing import Final
 import click
 
 from streamtape.cli._files import NAMED_PATH, find_targets
-from streamtape.cli._options import cassettes_option
+from streamtape.cli._options import cassettes_option, pass_secrets
 from streamtape.cli._progress import tracked
 from streamtape.cli._render import Styled, escape, make_console, print_json, print_line
 from streamtape.cli._words import count
-from streamtape.core.redaction.secrets import remember_environment
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library.check import Finding, Severity, check_file
 
 _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
@@ -28,8 +28,13 @@ _STYLES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 @cassettes_option
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON array.")
 @click.option("--strict", "is_strict", is_flag=True, help="Let warnings fail, too.")
+@pass_secrets
 def check(
-    paths: tuple[Path, ...], cassettes: Path, is_json: bool, is_strict: bool
+    secrets: Secrets,
+    paths: tuple[Path, ...],
+    cassettes: Path,
+    is_json: bool,
+    is_strict: bool,
 ) -> None:
     """
     Look for what is wrong with cassettes: damage, secrets, odd events, orphans.
@@ -43,12 +48,12 @@ def check(
       streamtape check
       streamtape check --strict tests/cassettes
     """
-    remember_environment(os.environ)
+    secrets.remember_environment(os.environ)
     files = find_targets(paths, cassettes)
     findings = [
         finding
         for file in tracked(files, "Checking")
-        for finding in check_file(file, is_given=file in paths)
+        for finding in check_file(file, secrets, is_given=file in paths)
     ]
     if is_json:
         print_json([_plain(finding) for finding in findings])

@@ -22,8 +22,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from streamtape.cli._options import pass_secrets
 from streamtape.cli._render import escape, note
 from streamtape.core.cassette import Cassette
+from streamtape.core.messages.deltas import read_event
 from streamtape.core.messages.events import (
     DeltaKind,
     decode,
@@ -33,7 +35,8 @@ from streamtape.core.messages.events import (
 )
 from streamtape.core.messages.timing import percentile_ns
 from streamtape.core.pacing import INSTANT
-from streamtape.core.sse import EventSplitter, parse_event
+from streamtape.core.redaction.secrets import Secrets
+from streamtape.core.sse import EventSplitter
 from streamtape.errors import UsageError
 from streamtape.library.library import Library
 from streamtape.library.reader import read_cassette
@@ -54,7 +57,8 @@ _INTERRUPTED: Final = 128 + signal.SIGINT
     metavar="DIR",
     help="Keep the cassettes in this folder, to look at them afterwards.",
 )
-def demo(keep: Path | None) -> None:
+@pass_secrets
+def demo(secrets: Secrets, keep: Path | None) -> None:
     """
     Record a conversation and replay it, without a key and without a network.
 
@@ -72,7 +76,7 @@ def demo(keep: Path | None) -> None:
         _show(keep)
     except KeyboardInterrupt:
         click.echo()
-        note("Stopped.")
+        note("Stopped.", secrets)
         sys.exit(_INTERRUPTED)
 
 
@@ -246,7 +250,7 @@ def _ask(client: Any, messages: list[Any], say: Callable[[str], None]) -> Heard:
 
 
 def _text_of(raw: bytes) -> str:
-    event = parse_event(raw)
+    event = read_event(raw)
     if delta_kind(event) is not DeltaKind.TEXT:
         return ""
     _, data = decode(event)

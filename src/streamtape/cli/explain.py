@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from streamtape.cli._options import command_options
+from streamtape.cli._options import command_options, pass_secrets
 from streamtape.cli._render import escape, make_console, print_json
 from streamtape.core.matching.key import match_input_of
 from streamtape.core.misses.report import describe_request
 from streamtape.core.model import Headers, Request, find_header
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import CassetteError, UsageError
 from streamtape.library.filenames import TAPE_SUFFIX
 from streamtape.library.reader import read_request
@@ -50,7 +51,9 @@ _JSON: Final = ("content-type", "application/json")
 )
 @command_options("explain")
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON object.")
+@pass_secrets
 def explain(
+    secrets: Secrets,
     request_file: str,
     path: str | None,
     method: str | None,
@@ -89,13 +92,13 @@ def explain(
             headers=tuple(map(_read_header, sent_headers)),
         )
     scope = _find_scope(settings, scope_name)
-    asked = clean_request(request)
+    asked = clean_request(request, secrets)
     match_input = match_input_of(asked, scope.policy.rules)
     if answers := scope.find_answers(match_input.key):
         names = [scope.name_of(path) for path in answers]
-        _tell_hit(describe_request(asked, match_input), names, is_json=is_json)
+        _tell_hit(describe_request(asked, match_input, secrets), names, is_json=is_json)
         return
-    report = MissExplainer().explain(scope, asked, match_input)
+    report = MissExplainer(secrets).explain(scope, asked, match_input)
     if is_json:
         print_json({"hit": False, **report.as_json()})
     else:

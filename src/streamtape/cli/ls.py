@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamtape.cli._files import NAMED_PATH, find_files
-from streamtape.cli._options import cassettes_option
+from streamtape.cli._options import cassettes_option, pass_secrets
 from streamtape.cli._progress import waiting
 from streamtape.cli._render import (
     escape,
@@ -33,9 +33,10 @@ from streamtape.cli._words import (
     state_words,
 )
 from streamtape.core.format.records import End
+from streamtape.core.messages.deltas import EventReader, read_event
 from streamtape.core.messages.events import StreamSummary, delta_kind
 from streamtape.core.model import EndReason, Part, Request
-from streamtape.core.sse import parse_event
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import (
     CassetteError,
     DamagedCassetteError,
@@ -128,7 +129,10 @@ _COLUMNS: Final = (
 @click.argument("paths", nargs=-1, type=NAMED_PATH, metavar="[FOLDER|FILE]...")
 @cassettes_option
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON array.")
-def ls(paths: tuple[Path, ...], cassettes: Path, is_json: bool) -> None:
+@pass_secrets
+def ls(
+    secrets: Secrets, paths: tuple[Path, ...], cassettes: Path, is_json: bool
+) -> None:
     """
     List cassettes: what was asked, and how and when the answer came.
 
@@ -149,7 +153,8 @@ def ls(paths: tuple[Path, ...], cassettes: Path, is_json: bool) -> None:
         _print_rows(make_console(), rows)
     if not rows:
         where = ", ".join(map(str, paths or (cassettes,)))
-        note(f"No cassettes in {where} yet. To make some: streamtape record")
+        told = f"No cassettes in {where} yet. To make some: streamtape record"
+        note(told, secrets)
 
 
 def _print_rows(console: Console, rows: Sequence[Row]) -> None:
@@ -296,10 +301,10 @@ def _read_to_token(parts: Iterator[Part]) -> Iterator[Part]:
 
 def _read_to_end(reader: CassetteReader, parts: Iterable[Part]) -> End:
     """Return the END record, or what it would say so far where there is none."""
-    summary = StreamSummary()
+    reading, summary = EventReader(), StreamSummary()
     part_count = body_bytes = 0
     for part in parts:
-        summary.feed(part.raw)
+        summary.feed(reading.read(part.raw))
         part_count += 1
         body_bytes += len(part.raw)
     if reader.end is not None:
@@ -322,7 +327,7 @@ def _find_ttft(first: Sequence[Part]) -> int | None:
 
 
 def _adds_something(part: Part) -> bool:
-    return delta_kind(parse_event(part.raw)) is not None
+    return delta_kind(read_event(part.raw)) is not None
 
 
 def _find_tokens(summary: dict[str, Any]) -> int | None:

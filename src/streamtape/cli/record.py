@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import click
 
-from streamtape.cli._options import command_argument, command_options, listening_port
+from streamtape.cli._options import (
+    command_argument,
+    command_options,
+    listening_port,
+    pass_secrets,
+)
 from streamtape.cli._serving import serve
 from streamtape.cli._summary import Finish, finish_options
 from streamtape.core.modes import RecordMode
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.server.config import Config, recording_config
 from streamtape.server.upstream.url import with_source
 from streamtape.settings import Settings
@@ -17,7 +23,10 @@ from streamtape.settings import Settings
 @command_options("record")
 @finish_options
 @command_argument
-def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None:
+@pass_secrets
+def record(
+    secrets: Secrets, settings: Settings, finish: Finish, command: tuple[str, ...]
+) -> None:
     """
     Forward requests to the API and record what comes back.
 
@@ -43,7 +52,7 @@ def record(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None
       streamtape record --cassettes cassettes/chat -- python app.py
     """
     config = recording_config(settings, port=listening_port(settings.port, command))
-    serve(config, command, _explain(config), finish)
+    serve(config, secrets, command, _explain(config), finish)
 
 
 def _explain(config: Config) -> str:

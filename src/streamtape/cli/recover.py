@@ -11,9 +11,10 @@ import click
 
 from streamtape.cli._ending import tidying
 from streamtape.cli._files import NAMED_PATH
+from streamtape.cli._options import pass_secrets
 from streamtape.cli._render import escape, note
 from streamtape.cli._words import count
-from streamtape.core.redaction.secrets import remember_environment
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import UsageError
 from streamtape.library.filenames import TAPE_SUFFIX, stem_and_take
 from streamtape.library.recover import Recovered, recover_file
@@ -31,7 +32,8 @@ _LOSSY_STATUS: Final = 3
     metavar="FILE",
     help="The new cassette.  [default: beside FILE]",
 )
-def recover(file: Path, output: Path | None) -> None:
+@pass_secrets
+def recover(secrets: Secrets, file: Path, output: Path | None) -> None:
     """
     Make a whole cassette of what is sound in a damaged or unfinished one.
 
@@ -45,7 +47,7 @@ def recover(file: Path, output: Path | None) -> None:
       streamtape recover cassettes/hello-1a2b3c4d.1.part
       streamtape recover damaged.tape -o mended.tape
     """
-    remember_environment(os.environ)
+    secrets.remember_environment(os.environ)
     if not (file.exists() or file.is_symlink()):
         raise UsageError(f"{file}: there is no such file")
     if file.is_dir():
@@ -59,12 +61,12 @@ def recover(file: Path, output: Path | None) -> None:
     if not place.parent.is_dir():
         raise UsageError(f"--output: there is no folder {place.parent}")
     with tidying():
-        recovered = recover_file(file, place)
+        recovered = recover_file(file, place, secrets)
     click.echo(escape(str(place)))
     for line in _outcome(recovered):
-        note(line)
+        note(line, secrets)
     if file.suffix == PART_SUFFIX:
-        note(f"{file} is as it was; remove it when you need it no more.")
+        note(f"{file} is as it was; remove it when you need it no more.", secrets)
     if recovered.is_lossy:
         sys.exit(_LOSSY_STATUS)
 

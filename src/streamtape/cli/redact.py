@@ -15,12 +15,11 @@ import click
 
 from streamtape.cli._ending import tidying
 from streamtape.cli._files import NAMED_PATH, find_targets
-from streamtape.cli._options import cassettes_option
+from streamtape.cli._options import cassettes_option, pass_secrets
 from streamtape.cli._progress import tracked
 from streamtape.cli._render import escape, make_console, note, print_json, print_line
 from streamtape.cli._words import count
-from streamtape.core.redaction.secrets import remember_environment, remember_secret
-from streamtape.core.redaction.text import clean_text
+from streamtape.core.redaction.secrets import Secrets, is_secret
 from streamtape.errors import CassetteError, DamagedCassetteError, UsageError
 from streamtape.library.check import command_for
 from streamtape.library.disk import is_locked
@@ -70,7 +69,9 @@ class _Done:
     "--dry-run", "is_dry", is_flag=True, help="Change nothing; 1 if it would."
 )
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON array.")
+@pass_secrets
 def redact(
+    secrets: Secrets,
     paths: tuple[Path, ...],
     cassettes: Path,
     sources: tuple[str, ...],
@@ -91,24 +92,30 @@ def redact(
       streamtape redact --dry-run
       streamtape redact --secret-from DATABASE_PASSWORD tests/cassettes
     """
-    remember_environment(os.environ)
+    secrets.remember_environment(os.environ)
     for source in sources:
-        _remember(source)
+        secrets.add(_read_secret(source))
     files = find_targets(paths, cassettes)
     with tidying():
-        done = [_redact(file, is_dry=is_dry) for file in tracked(files, "Redacting")]
+        done = [
+            _redact(file, secrets, is_dry=is_dry)
+            for file in tracked(files, "Redacting")
+        ]
     if is_json:
         print_json([_plain(each) for each in done])
     else:
         _print(done)
     outcomes = {each.outcome for each in done}
     if outcomes & {Outcome.REDACTED, Outcome.WOULD_BE}:
-        note("Git's history still has the old bytes: if it was a key, rotate it.")
+        note(
+            "Git's history still has the old bytes: if it was a key, rotate it.",
+            secrets,
+        )
     if outcomes & {Outcome.FAILED, Outcome.WOULD_BE}:
         sys.exit(1)
 
 
-def _remember(source: str) -> None:
+def _read_secret(source: str) -> str:
     """
     Read a secret from where no list of processes and no history of a shell shows it.
     """
@@ -118,20 +125,20 @@ def _remember(source: str) -> None:
         shown, value = source, os.environ.get(source, "")
     if not value:
         raise UsageError(f"--secret-from: expected a secret in {shown}, found nothing")
-    remember_secret(value)
-    if clean_text(value) == value:
+    if not is_secret(value):
         message = (
             f"--secret-from: what {shown} holds is too much like a word to be taken "
             "out everywhere: expected 8 characters or more with a digit, or 20 to 4096"
         )
         raise UsageError(message)
+    return value
 
 
-def _redact(file: Path, *, is_dry: bool) -> _Done:
+def _redact(file: Path, secrets: Secrets, *, is_dry: bool) -> _Done:
     if is_locked(file):
         return _Done(path=file, outcome=Outcome.RUNNING)
     try:
-        redacted = redact_file(file, is_dry=is_dry)
+        redacted = redact_file(file, secrets, is_dry=is_dry)
     except DamagedCassetteError as error:
         command = command_for("recover", file)
         todo = f"restore it; else {command} keeps what is sound before it"

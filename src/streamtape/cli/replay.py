@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import click
 
-from streamtape.cli._options import command_argument, command_options, listening_port
+from streamtape.cli._options import (
+    command_argument,
+    command_options,
+    listening_port,
+    pass_secrets,
+)
 from streamtape.cli._serving import serve
 from streamtape.cli._summary import Finish, finish_options
 from streamtape.core.pacing import INSTANT
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.server.config import replaying_config
 from streamtape.settings import Settings
 
@@ -16,7 +22,10 @@ from streamtape.settings import Settings
 @command_options("replay")
 @finish_options
 @command_argument
-def replay(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None:
+@pass_secrets
+def replay(
+    secrets: Secrets, settings: Settings, finish: Finish, command: tuple[str, ...]
+) -> None:
     """
     Answer requests from cassettes: same bytes, same times, no network.
 
@@ -32,4 +41,4 @@ def replay(settings: Settings, finish: Finish, command: tuple[str, ...]) -> None
     config = replaying_config(settings, port=listening_port(settings.port, command))
     speed = config.policy.pacing.speed
     pace = "without any wait" if speed == INSTANT else f"at {speed:g}x"
-    serve(config, command, f"replays {config.cassettes}/ {pace}", finish)
+    serve(config, secrets, command, f"replays {config.cassettes}/ {pace}", finish)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import sys
 from dataclasses import asdict
 from itertools import pairwise
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from streamtape.cli._files import find_cassette
-from streamtape.cli._options import cassettes_option
+from streamtape.cli._options import cassettes_option, pass_secrets
 from streamtape.cli._render import (
     INDENT,
     dump_body,
@@ -37,10 +36,11 @@ from streamtape.cli._words import (
     summarise,
 )
 from streamtape.core.cassette import Cassette
+from streamtape.core.messages.deltas import read_event
 from streamtape.core.messages.timing import percentile_ns
 from streamtape.core.model import Headers, Part
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import REDACTED
-from streamtape.core.sse import parse_event
 from streamtape.errors import UsageError
 from streamtape.library.disk import is_locked
 from streamtape.library.reader import CassetteReader, read_cassette
@@ -62,7 +62,9 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "is_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--raw", "is_raw", is_flag=True, help="Write the body's exact bytes.")
+@pass_secrets
 def show(
+    secrets: Secrets,
     cassette: str,
     cassettes: Path,
     is_full: bool,
@@ -93,10 +95,10 @@ def show(
     path = find_cassette(cassette, cassettes)
     if is_raw:
         _write_body(path)
-        _note_running(path)
+        _note_running(path, secrets)
         return
     shown = read_cassette(path)
-    _note_running(path)
+    _note_running(path, secrets)
     if is_json:
         print_json(_plain(shown))
     else:
@@ -111,9 +113,9 @@ def show(
         sections.ending()
 
 
-def _note_running(path: Path) -> None:
+def _note_running(path: Path, secrets: Secrets) -> None:
     if path.suffix == PART_SUFFIX and is_locked(path):
-        note("Still being recorded: this is what came so far.")
+        note("Still being recorded: this is what came so far.", secrets)
 
 
 def _write_body(path: Path) -> None:
@@ -164,12 +166,8 @@ def _plain(cassette: Cassette) -> dict[str, Any]:
 
 
 def _event(part: Part) -> dict[str, Any]:
-    event = parse_event(part.raw)
-    data: Any
-    try:
-        data = json.loads(event.data or "")
-    except (ValueError, RecursionError):
-        data = event.data
+    event = read_event(part.raw)
+    data = event.value if event.is_json else event.data
     return {"name": event.name, "data": data}
 
 

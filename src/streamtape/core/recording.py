@@ -17,6 +17,7 @@ from streamtape.core.matching.key import KEY_VERSION
 from streamtape.core.messages.events import StreamSummary
 from streamtape.core.model import Ending, EndReason, Response
 from streamtape.core.redaction.headers import CleanRequest, clean_response
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.stream import BodyRedactor, Cleaned, body_redactor
 from streamtape.core.redaction.text import clean_text
 from streamtape.core.sse import EventSplitter
@@ -38,6 +39,7 @@ class Recording:
         recorded_at: Wall clock at the start in ISO 8601, or None to leave it out.
         match_key: The request's key under the default rules, 64 hex digits, or None
             to leave it out; a library is then slower to open.
+        secrets: What to keep out of it.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class Recording:
         *,
         recorded_at: str | None,
         match_key: str | None = None,
+        secrets: Secrets,
     ) -> None:
         self._request = request
+        self._secrets = secrets
         match = None if match_key is None else (KEY_VERSION, bytes.fromhex(match_key))
         self._header = Header(recorded_at=recorded_at, match=match)
         self._tape = RecordWriter()
@@ -62,14 +66,16 @@ class Recording:
         """Take the response's head; returns all that comes before the body."""
         if response.is_event_stream:
             self._splitter = EventSplitter()
-        self._redactor = body_redactor(response)
+        self._redactor = body_redactor(
+            response, self._secrets, watch=self._summary.feed
+        )
         self._offset_ns = response.offset_ns
         return b"".join(
             [
                 MAGIC,
                 self._tape.header(self._header),
                 self._tape.request(self._request),
-                self._tape.response(clean_response(response)),
+                self._tape.response(clean_response(response, self._secrets)),
             ]
         )
 
@@ -100,45 +106,48 @@ class Recording:
             packed += self._tape.parts(self._offset_ns, [clean_rest])
         if reason is EndReason.COMPLETE and not self._is_over(rest):
             reason = EndReason.UPSTREAM_EOF
-        ending = Ending(reason=reason, offset_ns=offset_ns, detail=clean_text(detail))
-        return packed + self._tape.end(ending, self._summarise())
+        detail = clean_text(detail, self._secrets)
+        ending = Ending(reason=reason, offset_ns=offset_ns, detail=detail)
+        return packed + self._tape.end(ending, self.summary)
 
     def find_kinds(self) -> list[str]:
         """
-        Name the kinds of key in the texts that were recorded, joined; there is none.
+        Name the kinds of secret in the texts that were recorded, joined; there is none.
 
         The last look before a cassette gets its name. Call it after :meth:`end`.
         """
         return self._redactor.find_kinds()
 
     def _pack(self, cleaned: Cleaned) -> bytes:
+        if cleaned:
+            self._last_part = cleaned[-1][1]
         packed = []
         for offset_ns, raw in cleaned:
-            self._last_part = raw
-            if self._splitter is not None:
-                self._summary.feed(raw)
             packed.append(self._tape.parts(offset_ns, [raw]))
         return b"".join(packed)
 
     def _is_over(self, rest: bytes) -> bool:
         """
         Whether the stream said its last word. Streams of other providers may have
-        none, so for them an end behind a whole event is one.
+        none, so for them an end after a whole event is one.
         """
         if self._splitter is None or self._summary.is_over:
             return True
         is_foreign = self._has_events and not self._summary.is_messages
         return is_foreign and not rest.strip()
 
-    def _summarise(self) -> dict[str, Any]:
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What listings want, of all that was given back so far."""
         if self._splitter is None:
-            return summarise_json(self._last_part)
-        return summarise_stream(self._summary)
+            return summarise_json(self._last_part, self._secrets)
+        return summarise_stream(self._summary, self._secrets)
 
 
-def summarise_stream(stream: StreamSummary) -> dict[str, Any]:
+def summarise_stream(stream: StreamSummary, secrets: Secrets) -> dict[str, Any]:
     """Return what the END of a stream says for listings."""
     return _summary(
+        secrets,
         error_type=stream.error_type,
         model=stream.model,
         stop_reason=stream.stop_reason,
@@ -146,7 +155,7 @@ def summarise_stream(stream: StreamSummary) -> dict[str, Any]:
     )
 
 
-def summarise_json(body: bytes | bytearray) -> dict[str, Any]:
+def summarise_json(body: bytes | bytearray, secrets: Secrets) -> dict[str, Any]:
     """Return what the END of any other body says; empty where that is no JSON."""
     try:
         message = json.loads(body)
@@ -156,6 +165,7 @@ def summarise_json(body: bytes | bytearray) -> dict[str, Any]:
         return {}
     error = message.get("error")
     return _summary(
+        secrets,
         error_type=error.get("type") if isinstance(error, dict) else None,
         model=message.get("model"),
         stop_reason=message.get("stop_reason"),
@@ -163,18 +173,20 @@ def summarise_json(body: bytes | bytearray) -> dict[str, Any]:
     )
 
 
-def _summary(*, usage: object, **texts: object) -> dict[str, Any]:
+def _summary(secrets: Secrets, *, usage: object, **texts: object) -> dict[str, Any]:
     """
     Keep what is of the kind that it should be; an upstream may send anything.
 
-    Cleaned again, because a key that was spelled with escapes is one only now.
+    Cleaned again, because a secret that was spelled with escapes is one only now.
     """
     summary: dict[str, Any] = {
-        name: _clean(text) for name, text in texts.items() if isinstance(text, str)
+        name: _clean(text, secrets)
+        for name, text in texts.items()
+        if isinstance(text, str)
     }
     if isinstance(usage, dict):
         counts = {
-            _clean(name): count
+            _clean(name, secrets): count
             for name, count in usage.items()
             if name.isascii() and type(count) is int and 0 <= count < _COUNT_LIMIT
         }
@@ -183,6 +195,6 @@ def _summary(*, usage: object, **texts: object) -> dict[str, Any]:
     return summary
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, secrets: Secrets) -> str:
     # JSON can spell half of a surrogate pair, which has no bytes.
-    return clean_text(text.encode(errors="replace").decode())
+    return clean_text(text.encode(errors="replace").decode(), secrets)

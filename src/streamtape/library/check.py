@@ -16,9 +16,11 @@ from typing import Final
 
 from streamtape.core.format.records import End
 from streamtape.core.matching.names import find_kinds_in_name
+from streamtape.core.messages.deltas import AnyEvent
 from streamtape.core.messages.grammar import Grammar
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.redaction.scan import Leak, LeakScanner, RawScanner
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.rewriting.frames import (
     RecordFrames,
     RecordFramesReader,
@@ -39,13 +41,16 @@ from streamtape.library.reader import (
 from streamtape.library.writer import PART_SUFFIX
 
 
-def check_file(path: Path, *, is_given: bool = False) -> Iterator[Finding]:
+def check_file(
+    path: Path, secrets: Secrets, *, is_given: bool = False
+) -> Iterator[Finding]:
     """
     Yield what is to be said of a file, the worst first; reads all of it.
 
     Takes little memory, whatever its size.
 
     Args:
+        secrets: What to look for besides the known rules.
         is_given: Whether a person, or Git, means this very file. A part that is found
             in a folder is an orphan, and one that is given is no cassette.
     """
@@ -56,7 +61,7 @@ def check_file(path: Path, *, is_given: bool = False) -> Iterator[Finding]:
         if is_running:
             return
     stream, reader = _Stream(path), RecordFramesReader()
-    leaks = list(_find_secrets(path, reader, stream))
+    leaks = list(_find_secrets(path, reader, stream, secrets))
     ending = stream.ending
     try:
         if not reader.is_whole:
@@ -83,21 +88,18 @@ class _Stream:
         """What the END says; None until then."""
         self._path = path
         self._grammar = Grammar()
-        self._is_stream = False
         self._part_count = 0
         self._odd: list[Finding] = []
         self._odd_count = 0
 
-    def feed(self, framed: RecordFrames) -> None:
-        """Take the next record."""
+    def feed(self, framed: RecordFrames, event: AnyEvent | None) -> None:
+        """Take the next record; an event as it was read, too."""
         match framed.record:
             case Part() as part:
                 self._part_count += 1
-                if self._is_stream:
-                    for fault in self._grammar.feed(part.raw):
+                if event is not None:
+                    for fault in self._grammar.feed(part.raw, event):
                         self._add(fault, f"event {self._part_count}")
-            case Response() as response:
-                self._is_stream = response.is_event_stream
             case End() as end:
                 self.ending = end.ending
 
@@ -120,14 +122,14 @@ class _Stream:
 
 
 def _find_secrets(
-    path: Path, reader: RecordFramesReader, stream: _Stream
+    path: Path, reader: RecordFramesReader, stream: _Stream, secrets: Secrets
 ) -> Iterator[Finding]:
     leaks: list[Leak] = []
     try:
-        leaks = find_leaks(path, reader, watch=stream.feed)
+        leaks = find_leaks(path, secrets, reader, watch=stream.feed)
     except UnsupportedVersionError:
         with translated_errors(path):
-            leaks = [Leak(kind, "the file") for kind in find_raw_kinds(path)]
+            leaks = [Leak(kind, "the file") for kind in find_raw_kinds(path, secrets)]
     except CassetteError:
         # What is wrong with it is told by whoever reads its ending.
         pass
@@ -267,9 +269,10 @@ _BLOCK_BYTES: Final = 1024 * 1024
 
 def find_leaks(
     path: Path,
+    secrets: Secrets,
     reader: RecordFramesReader | None = None,
     *,
-    watch: Callable[[RecordFrames], object] | None = None,
+    watch: Callable[[RecordFrames, AnyEvent | None], object] | None = None,
 ) -> list[Leak]:
     """
     Return the secrets in a cassette, or in the prefix of one that is damaged.
@@ -278,23 +281,25 @@ def find_leaks(
     is found there. Reads the file once, in bounded memory.
 
     Args:
+        secrets: What to look for besides the known rules.
         reader: Says afterwards where and why it stopped; None for whoever doesn't ask.
-        watch: Is given each sound record, for whoever wants to look at more than
-            secrets and not read all of it again; None for nobody.
+        watch: Is given each sound record, and the event in it or None, for whoever
+            wants to look at more than secrets and not read all of it again; None for
+            nobody.
 
     Raises:
         CassetteError: It can't be opened, is no cassette, or needs a later version.
     """
-    scanner, raw = LeakScanner(), RawScanner()
+    scanner, raw = LeakScanner(secrets), RawScanner(secrets)
     unknown: list[Leak] = []
     for framed in read_record_frames(
         path, reader or RecordFramesReader(), tap=raw.feed
     ):
-        _scan(scanner, framed)
-        if holds_secret(unknown_in(framed)):
+        event = _scan(scanner, framed)
+        if holds_secret(unknown_in(framed), secrets):
             unknown.append(Leak("a secret", f"a frame of type {framed.kind}"))
         if watch is not None:
-            watch(framed)
+            watch(framed, event)
     leaks = scanner.leaks() + unknown
     said = {leak.kind for leak in leaks}
     leaks += [
@@ -302,35 +307,37 @@ def find_leaks(
         for kind in raw.kinds
         if kind not in said
     ]
-    return leaks + find_name_leaks(path)
+    return leaks + find_name_leaks(path, secrets)
 
 
-def find_name_leaks(path: Path) -> list[Leak]:
+def find_name_leaks(path: Path, secrets: Secrets) -> list[Leak]:
     """Return the secrets in the name of a file, which tells what was asked."""
-    return [Leak(kind, "the file's name") for kind in find_kinds_in_name(path.name)]
+    kinds = find_kinds_in_name(path.name, secrets)
+    return [Leak(kind, "the file's name") for kind in kinds]
 
 
-def find_raw_kinds(path: Path) -> list[str]:
+def find_raw_kinds(path: Path, secrets: Secrets) -> list[str]:
     """
     Name the kinds of secret in the bytes of a file, whatever they mean.
 
     Raises:
         OSError: It can't be read.
     """
-    scanner = RawScanner()
+    scanner = RawScanner(secrets)
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             scanner.feed(block)
     return scanner.kinds
 
 
-def _scan(scanner: LeakScanner, framed: RecordFrames) -> None:
+def _scan(scanner: LeakScanner, framed: RecordFrames) -> AnyEvent | None:
     match framed.record:
         case Part() as part:
-            scanner.part(part)
+            return scanner.part(part)
         case Request() as request:
             scanner.request(request)
         case Response() as response:
             scanner.response(response)
         case End() as end:
             scanner.end(end.ending, end.summary)
+    return None

@@ -12,6 +12,7 @@ from streamtape.core.format.frames import TRAILER
 from streamtape.core.format.records import End
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.redaction.scan import Leak
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.rewriting.frames import LostEnd, RecordFramesReader
 from streamtape.core.rewriting.rewriter import Rewriter
 from streamtape.errors import CassetteError, NotACassetteError
@@ -46,7 +47,9 @@ class Recovered:
     """What was redacted on the way, the first hundred."""
 
 
-def recover_file(path: Path, place: Path, *, disk: Disk | None = None) -> Recovered:
+def recover_file(
+    path: Path, place: Path, secrets: Secrets, *, disk: Disk | None = None
+) -> Recovered:
     """
     Write all that is sound in a file, up to the first byte that isn't, as a cassette.
 
@@ -55,6 +58,7 @@ def recover_file(path: Path, place: Path, *, disk: Disk | None = None) -> Recove
 
     Args:
         place: The new file, which must not be there yet.
+        secrets: What to take out besides what the known rules tell.
         disk: Where to write; None for the usual one.
 
     Raises:
@@ -65,15 +69,15 @@ def recover_file(path: Path, place: Path, *, disk: Disk | None = None) -> Recove
         reason = "it is still being recorded; stop its recorder first"
         raise CassetteError(reason, path=path)
     with NewFile(place, disk=disk) as new:
-        recovered = _write(path, new)
+        recovered = _write(path, new, secrets)
         new.finish()
-        _check_new(path, new.path, recovered)
+        _check_new(path, new.path, recovered, secrets)
         new.place_new()
     return recovered
 
 
-def _write(path: Path, new: NewFile) -> Recovered:
-    reader, rewriter = RecordFramesReader(), Rewriter()
+def _write(path: Path, new: NewFile, secrets: Secrets) -> Recovered:
+    reader, rewriter = RecordFramesReader(), Rewriter(secrets)
     request: Request | None = None
     lost: LostEnd | None = None
     ending: Ending | None = None
@@ -85,7 +89,7 @@ def _write(path: Path, new: NewFile) -> Recovered:
             case Request():
                 request = framed.record
             case Response() if request is not None:
-                lost = LostEnd(request, framed.record)
+                lost = LostEnd(request, framed.record, secrets)
                 is_stream = framed.record.is_event_stream
                 offset_ns = framed.record.offset_ns
             case Part() if lost is not None:
@@ -127,7 +131,7 @@ def _write(path: Path, new: NewFile) -> Recovered:
     )
 
 
-def _check_new(path: Path, new: Path, recovered: Recovered) -> None:
+def _check_new(path: Path, new: Path, recovered: Recovered, secrets: Secrets) -> None:
     """Read the new file to its end, and refuse it if it doesn't say what it should."""
     with CassetteReader(new) as after:
         for old, part in zip_longest(_parts(path), after.parts()):
@@ -143,7 +147,7 @@ def _check_new(path: Path, new: Path, recovered: Recovered) -> None:
                 raise CassetteError("its events would not be what they were", path=path)
         if after.end is None or after.ending.reason is not recovered.ending.reason:
             raise CassetteError("its end could not be written", path=path)
-    if leaks := find_leaks(new):
+    if leaks := find_leaks(new, secrets):
         raise CassetteError(f"there would still be {leaks[0]}", path=path)
 
 

@@ -14,6 +14,7 @@ from streamtape.core.matching.key import DEFAULT_RULES, match_input_of
 from streamtape.core.matching.names import cassette_stem
 from streamtape.core.redaction.headers import clean_request
 from streamtape.core.redaction.scan import Leak
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_json
 from streamtape.core.rewriting.frames import RecordFramesReader
 from streamtape.core.rewriting.rewriter import Rewriter
@@ -49,7 +50,7 @@ class Redacted:
 
 
 def redact_file(
-    path: Path, *, is_dry: bool = False, disk: Disk | None = None
+    path: Path, secrets: Secrets, *, is_dry: bool = False, disk: Disk | None = None
 ) -> Redacted:
     """
     Take out of a cassette what today's redaction would not have let in.
@@ -60,6 +61,7 @@ def redact_file(
     becomes the one that a recorder of today would give.
 
     Args:
+        secrets: What to take out besides what the known rules tell.
         is_dry: Only say what would be done.
         disk: Where to write; None for the usual one.
 
@@ -68,14 +70,14 @@ def redact_file(
             should be. The file is as it was.
     """
     signature = signature_of(path)
-    redacted = _rewrite(path, None)
+    redacted = _rewrite(path, None, secrets)
     if is_dry or not redacted.count:
         return redacted
-    place = _other_name(path) if find_name_leaks(path) else path
+    place = _other_name(path, secrets) if find_name_leaks(path, secrets) else path
     with NewFile(place, disk=disk) as new:
-        redacted = replace(_rewrite(path, new), place=place)
+        redacted = replace(_rewrite(path, new, secrets), place=place)
         new.finish(mode=stat.S_IMODE(path.stat().st_mode))
-        _check_new(path, new.path)
+        _check_new(path, new.path, secrets)
         if signature_of(path) != signature:
             raise CassetteError("it was changed meanwhile; try again", path=path)
         if place == path:
@@ -87,9 +89,9 @@ def redact_file(
     return redacted
 
 
-def _other_name(path: Path) -> Path:
+def _other_name(path: Path, secrets: Secrets) -> Path:
     """Return a free name as the recorder would make it of the redacted request."""
-    clean = clean_request(read_request(path))
+    clean = clean_request(read_request(path), secrets)
     stem = cassette_stem(match_input_of(clean, DEFAULT_RULES))
     for number in itertools.count(1):
         if path.suffix == PART_SUFFIX:
@@ -102,8 +104,8 @@ def _other_name(path: Path) -> Path:
     raise AssertionError("there is always another number")
 
 
-def _rewrite(path: Path, new: NewFile | None) -> Redacted:
-    rewriter = Rewriter()
+def _rewrite(path: Path, new: NewFile | None, secrets: Secrets) -> Redacted:
+    rewriter = Rewriter(secrets)
     reader = RecordFramesReader()
     for framed in read_record_frames(path, reader):
         packed = rewriter.feed(framed)
@@ -117,22 +119,22 @@ def _rewrite(path: Path, new: NewFile | None) -> Redacted:
         with CassetteReader(path) as whole:
             whole.read_to_end()
     leaks, count = rewriter.leaks, rewriter.leak_count
-    if not reader.has_end and _is_unclean_after(path, reader.offset):
+    if not reader.has_end and _is_unclean_after(path, reader.offset, secrets):
         leaks = [*leaks, Leak("a secret", "what was cut off, which was left out")]
         count += 1
-    named = find_name_leaks(path)
+    named = find_name_leaks(path, secrets)
     return Redacted([*leaks, *named], count + len(named), path)
 
 
-def _is_unclean_after(path: Path, offset: int) -> bool:
+def _is_unclean_after(path: Path, offset: int, secrets: Secrets) -> bool:
     """Whether a secret is in what a killed recorder left of its last frame."""
     with open_regular(path) as file, translated_errors(path):
         file.seek(offset)
         tail = file.read(_TAIL_BYTES)
-    return clean_json(tail) != tail
+    return clean_json(tail, secrets) != tail
 
 
-def _check_new(path: Path, new: Path) -> None:
+def _check_new(path: Path, new: Path, secrets: Secrets) -> None:
     """
     Read a new file to its end, and refuse it if it doesn't say what the old one says.
     """
@@ -143,7 +145,7 @@ def _check_new(path: Path, new: Path) -> None:
                 raise CassetteError("its events would not be what they were", path=path)
         if before.ending.reason is not after.ending.reason:
             raise CassetteError("its ending would not be what it was", path=path)
-    if leaks := find_leaks(new):
+    if leaks := find_leaks(new, secrets):
         raise CassetteError(f"there would still be {leaks[0]}", path=path)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_text
 from streamtape.errors import CassetteError, MissError, RequestError, StreamtapeError
 
@@ -21,7 +22,7 @@ _RETRIED: Final = frozenset({408, 502, 504, 529})
 """What may go well in a moment."""
 
 
-def error_answer(error: StreamtapeError) -> web.Response:
+def error_answer(error: StreamtapeError, secrets: Secrets) -> web.Response:
     """
     Turn an error of ours into an answer that an SDK shows and does not retry.
 
@@ -34,16 +35,16 @@ def error_answer(error: StreamtapeError) -> web.Response:
     headers = {OUTCOME_HEADER: outcome}
     if status not in _RETRIED:
         headers["x-should-retry"] = "false"
-    return json_answer(error_body(error), status=status, headers=headers)
+    return json_answer(error_body(error, secrets), status=status, headers=headers)
 
 
-def error_body(error: StreamtapeError) -> str:
-    """The API's error envelope as JSON, without any key that the request had."""
+def error_body(error: StreamtapeError, secrets: Secrets) -> str:
+    """The API's error envelope as JSON, without any secret that the request had."""
     error_type = error.error_type if isinstance(error, RequestError) else "api_error"
     message = str(error)
     if isinstance(error, CassetteError):
         message = f"streamtape can't replay this: {message}"
-    message = clean_text(message)
+    message = clean_text(message, secrets)
     envelope = {"type": "error", "error": {"type": error_type, "message": message}}
     return json.dumps(envelope, ensure_ascii=False)
 

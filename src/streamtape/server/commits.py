@@ -12,6 +12,7 @@ from typing import Final
 
 from streamtape.core.model import EndReason
 from streamtape.core.recording import Recording
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library.check import find_raw_kinds
 from streamtape.library.writer import CassetteWriter
 from streamtape.server.scopes import Scope
@@ -46,7 +47,8 @@ class Ended:
 class Commits:
     """Gives recordings their names, those of one request in the order of their ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._pending: dict[tuple[Scope, str], Future[None]] = {}
         """The last of each request; some of them are done."""
         self._waiting: deque[Future[None]] = deque()
@@ -61,7 +63,7 @@ class Commits:
             _leave(ended)
             return
         ended.scope.tally.count("recorded")
-        commit = self._disk.submit(_commit, ended)
+        commit = self._disk.submit(_commit, ended, self._secrets)
         if len(self._pending) > 2 * MOST_WAITING:
             pending = self._pending.items()
             self._pending = {key: each for key, each in pending if not each.done()}
@@ -100,10 +102,10 @@ class Commits:
         self._disk.shutdown()
 
 
-def _commit(ended: Ended) -> None:
+def _commit(ended: Ended, secrets: Secrets) -> None:
     writer = ended.writer
     try:
-        _give_name(ended)
+        _give_name(ended, secrets)
     except OSError as error:
         log.error("%s: can't be read again: %s", writer.path, error.strerror)
         writer.close()
@@ -115,13 +117,13 @@ def _commit(ended: Ended) -> None:
         _count_lost(ended)
 
 
-def _give_name(ended: Ended) -> None:
+def _give_name(ended: Ended, secrets: Secrets) -> None:
     library, writer = ended.scope.library, ended.writer
     if not ended.reason.is_by_upstream and library.has_whole(ended.key):
         # Whoever stops an app by Ctrl-C wants to keep what there was.
         ended.scope.tally.recount("recorded", "unfinished")
         _leave(ended)
-    elif found := _find_secrets(ended.recording, writer):
+    elif found := _find_secrets(ended.recording, writer, secrets):
         writer.discard()
         _count_lost(ended)
         log.error(
@@ -157,8 +159,11 @@ def _count_lost(ended: Ended) -> None:
     ended.scope.tally.recount("recorded", "lost")
 
 
-def _find_secrets(recording: Recording, writer: CassetteWriter) -> list[str]:
+def _find_secrets(
+    recording: Recording, writer: CassetteWriter, secrets: Secrets
+) -> list[str]:
     """Look for secrets once more, in the file's bytes and in its texts joined."""
     if writer.path is None or writer.failure is not None:
         return []
-    return list(dict.fromkeys(recording.find_kinds() + find_raw_kinds(writer.path)))
+    raw_kinds = find_raw_kinds(writer.path, secrets)
+    return list(dict.fromkeys(recording.find_kinds() + raw_kinds))

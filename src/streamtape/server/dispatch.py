@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from streamtape.core.modes import Action, decide
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import (
     CassetteNotFoundError,
     MissError,
@@ -39,14 +40,20 @@ class Dispatcher:
     """
 
     def __init__(
-        self, config: Config, scopes: Scopes, upstreams: Upstreams, clock: Clock
+        self,
+        config: Config,
+        scopes: Scopes,
+        upstreams: Upstreams,
+        clock: Clock,
+        secrets: Secrets,
     ) -> None:
         self.config = config
         self.scopes = scopes
-        self._commits = Commits()
-        self._replayer = Replayer(clock)
-        self._misses = MissExplainer()
-        self._forwarder = Forwarder(config, upstreams, self._commits, clock)
+        self.secrets = secrets
+        self._commits = Commits(secrets)
+        self._replayer = Replayer(clock, secrets)
+        self._misses = MissExplainer(secrets)
+        self._forwarder = Forwarder(config, upstreams, self._commits, clock, secrets)
 
     def can_forward(self, policy: Policy) -> bool:
         """Whether a policy has an upstream."""
@@ -65,7 +72,9 @@ class Dispatcher:
         if not context.scope.is_open:
             await asyncio.to_thread(context.scope.open)
         try:
-            query = read_query(context, limit_bytes=self.config.body_limit_bytes)
+            query = read_query(
+                context, self.secrets, limit_bytes=self.config.body_limit_bytes
+            )
             for attempt in range(_LOOKS):
                 with contextlib.suppress(CassetteNotFoundError):
                     return await self._answer(context, query, looks_anew=attempt > 0)

@@ -14,6 +14,7 @@ from streamtape.core.matching.names import cassette_stem
 from streamtape.core.model import Response
 from streamtape.core.modes import OnDisconnect, RecordMode
 from streamtape.core.recording import Recording
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import UpstreamUnreachableError
 from streamtape.server.clock import Clock, wall_time
 from streamtape.server.commits import Commits, Ended
@@ -37,12 +38,18 @@ class Forwarder:
     """
 
     def __init__(
-        self, config: Config, upstreams: Upstreams, commits: Commits, clock: Clock
+        self,
+        config: Config,
+        upstreams: Upstreams,
+        commits: Commits,
+        clock: Clock,
+        secrets: Secrets,
     ) -> None:
         self._config = config
         self._upstreams = upstreams
         self._commits = commits
         self._clock = clock
+        self._secrets = secrets
         self._batch = Batch()
         self._is_stopping = False
         self._relays: set[Relay] = set()
@@ -79,7 +86,7 @@ class Forwarder:
         """
         sink = None
         if is_recorded:
-            sink = _new_sink(context, query)
+            sink = _new_sink(context, query, self._secrets)
             context.scope.tally.begin_recording(query.key)
         upstream = self._upstreams.get(context.policy)
         source = await upstream.send(context.request)
@@ -167,10 +174,15 @@ class Forwarder:
         )
 
 
-def _new_sink(context: RequestContext, query: MatchQuery) -> RecordingSink:
+def _new_sink(
+    context: RequestContext, query: MatchQuery, secrets: Secrets
+) -> RecordingSink:
     assert query.match_input is not None
     recording = Recording(
-        query.clean, recorded_at=wall_time(), match_key=query.default_key
+        query.clean,
+        recorded_at=wall_time(),
+        match_key=query.default_key,
+        secrets=secrets,
     )
     stem = cassette_stem(query.match_input)
     return RecordingSink(recording, context.scope.library.new_writer(stem))

@@ -1,4 +1,4 @@
-"""Every request that reaches the server: who is let in, what is answered here, and the errors' answers."""
+"""Every request that reaches the server: let in, answered here or handed on."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class RequestHandler:
     ) -> None:
         self._dispatcher = dispatcher
         self._config = dispatcher.config
+        self._secrets = dispatcher.secrets
         self._port = port
         self._token = token
 
@@ -65,8 +66,8 @@ class RequestHandler:
         try:
             before, target = self._admit(request)
         except RefusedRequestError as error:
-            log.info("refused: %s", clean_text(str(error)))
-            return _close_behind(request, error_answer(error))
+            log.info("refused: %s", clean_text(str(error), self._secrets))
+            return _close_behind(request, error_answer(error, self._secrets))
         origin = request.headers.get("Origin")
         try:
             prefix, name, target = split_scope(target)
@@ -76,12 +77,12 @@ class RequestHandler:
                 with context.scope.running:
                     return await self._dispatcher.answer(context)
         except StreamtapeError as error:
-            log.warning("%s", clean_text(str(error)))
-            response = error_answer(error)
+            log.warning("%s", clean_text(str(error), self._secrets))
+            response = error_answer(error, self._secrets)
         except Exception as error:
             log.exception("a defect of streamtape itself")
             message = f"a defect of streamtape itself: {type(error).__name__}"
-            response = error_answer(StreamtapeError(message))
+            response = error_answer(StreamtapeError(message), self._secrets)
         add_cors(response, origin)
         return _close_behind(request, response)
 

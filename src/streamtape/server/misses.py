@@ -14,6 +14,7 @@ from streamtape.core.misses.report import (
     explain_miss,
 )
 from streamtape.core.redaction.headers import CleanRequest
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.library.index import CassetteInfo
 from streamtape.library.reader import read_request
 from streamtape.server.scopes import Scope
@@ -40,9 +41,13 @@ class MissExplainer:
 
     What came into the library before a miss did is seen, and nothing is kept when
     none is left. For use by several threads.
+
+    Args:
+        secrets: What to keep out of the reports.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._waiting: dict[Scope, _Waiting] = {}
         self._counting = threading.Lock()
         self._explaining = threading.Lock()
@@ -57,13 +62,15 @@ class MissExplainer:
             match_input: Of the request, under the scope's rules.
         """
         library = scope.library
-        if takes := library.takes(match_input.key):
+        # They were looked up just now.
+        if takes := library.known_takes(match_input.key, with_parts=True):
             report = explain_exhausted(
                 context,
                 match_input,
                 name=library.name_of(takes[0]),
                 takes=len(takes),
                 library=str(library.folder),
+                secrets=self._secrets,
             )
         else:
             report = self._compare(scope, context, match_input)
@@ -88,6 +95,7 @@ class MissExplainer:
                     waiting.infos,
                     waiting.recorded,
                     library=str(scope.library.folder),
+                    secrets=self._secrets,
                     where=scope.policy.where or SETTINGS_PLACE,
                 )
         finally:

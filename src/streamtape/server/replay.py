@@ -20,6 +20,7 @@ from streamtape.core.matching.key import request_key
 from streamtape.core.matching.takes import scale_waits
 from streamtape.core.model import EndReason, Part, Response
 from streamtape.core.redaction.headers import replayed_headers
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.sse import encode_event
 from streamtape.errors import CassetteError, CassetteNotFoundError
 from streamtape.library.cache import CassetteCache, Playable
@@ -32,8 +33,9 @@ from streamtape.server.response import ResponseWriter, log_outcome, open_respons
 class Replayer:
     """Replays the cassettes of one server."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, secrets: Secrets) -> None:
         self._clock = clock
+        self._secrets = secrets
         self._cache = CassetteCache(wall_ns)
         self._is_stopping = False
 
@@ -54,7 +56,7 @@ class Replayer:
         """
         name = context.scope.name_of(path)
         with await self._open(path) as cassette:
-            answer = _answer_of(cassette, context, query, path)
+            answer = _answer_of(cassette, context, query, path, self._secrets)
             writer = open_response(context, answer, "replayed")
             told_name = quote(name, errors="surrogateescape")
             writer.response.headers[CASSETTE_HEADER] = told_name
@@ -83,7 +85,12 @@ class Replayer:
         await sleep_until_ns(self._clock, start_ns + due_ns(answer.offset_ns))
         await writer.start()
         return await play_cassette(
-            cassette, writer, clock=self._clock, due_ns=due_ns, start_ns=start_ns
+            cassette,
+            writer,
+            self._secrets,
+            clock=self._clock,
+            due_ns=due_ns,
+            start_ns=start_ns,
         )
 
     async def _open(self, path: Path) -> AbstractContextManager[Playable]:
@@ -94,7 +101,11 @@ class Replayer:
 
 
 def _answer_of(
-    cassette: Playable, context: RequestContext, query: MatchQuery, path: Path
+    cassette: Playable,
+    context: RequestContext,
+    query: MatchQuery,
+    path: Path,
+    secrets: Secrets,
 ) -> Response:
     """
     Return the head that a cassette answers a request with.
@@ -113,7 +124,7 @@ def _answer_of(
     if recorded is None:
         reason = "its recorder was killed before the answer began"
         raise CassetteError(reason, path=path)
-    headers = replayed_headers(recorded.headers)
+    headers = replayed_headers(recorded.headers, secrets)
     return replace(recorded, headers=scale_waits(headers, context.policy.pacing.speed))
 
 
@@ -219,6 +230,7 @@ class Player:
 async def play_cassette(
     cassette: Playable,
     writer: ResponseWriter,
+    secrets: Secrets,
     *,
     clock: Clock,
     due_ns: Callable[[int], int],
@@ -241,7 +253,7 @@ async def play_cassette(
     try:
         await player.play(writer.drain)
     except CassetteError as error:
-        writer.write(encode_event(error_body(error), name="error"))
+        writer.write(encode_event(error_body(error, secrets), name="error"))
         await writer.finish(EndReason.UPSTREAM_CUT)
         return EndReason.DISK_ERROR
     except BaseException:

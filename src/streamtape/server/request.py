@@ -23,7 +23,7 @@ from streamtape.core.matching.key import (
 from streamtape.core.model import Request
 from streamtape.core.modes import RecordMode
 from streamtape.core.redaction.headers import CleanRequest, clean_request
-from streamtape.core.redaction.secrets import remember_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import RefusedRequestError
 from streamtape.server.scopes import Scope
 from streamtape.server.stats import LoggedInteraction
@@ -64,20 +64,22 @@ class MatchQuery:
         return self.key if self.has_default_rules else request_key(self.clean)
 
 
-def read_query(context: RequestContext, *, limit_bytes: int) -> MatchQuery:
+def read_query(
+    context: RequestContext, secrets: Secrets, *, limit_bytes: int
+) -> MatchQuery:
     """
     Redact a request, and find out what its key is.
 
-    The secrets in its headers are known from then on.
-
     Args:
+        secrets: Those of this server: the request's are known from then on.
         limit_bytes: How long the body may be without its encoding.
 
     Raises:
         UsageError: A pattern of the project takes too long on it.
     """
-    remember_request(context.request)
-    clean = clean_request(decode_body(context.request, limit_bytes=limit_bytes))
+    secrets.remember_request(context.request)
+    decoded = decode_body(context.request, limit_bytes=limit_bytes)
+    clean = clean_request(decoded, secrets)
     rules = context.policy.rules
     match_input = None
     if context.policy.mode is not RecordMode.PASSTHROUGH:

@@ -20,7 +20,7 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from streamtape.core.modes import RecordMode
-from streamtape.core.redaction.secrets import remember_environment
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import UsageError
 from streamtape.library.disk import Disk
 from streamtape.server.clock import Clock, SystemClock
@@ -54,6 +54,9 @@ class RunningServer:
 
     Args:
         config: What to serve.
+        secrets: What to keep out of all that it writes and logs, for a caller who
+            says it elsewhere too; None for its own. Those of the environment and of
+            clients are added.
         disk: Where to record; None for the usual one.
         before_listening: Called when all else of the start is done, in the thread of
             the server; what it does then makes no first answer late.
@@ -68,10 +71,12 @@ class RunningServer:
         self,
         config: Config,
         *,
+        secrets: Secrets | None = None,
         disk: Disk | None = None,
         before_listening: Callable[[], None] | None = None,
     ) -> None:
         self.config = config
+        self.secrets = Secrets() if secrets is None else secrets
         self.base_url = ""
         """What to set as a client's base URL, without ``/v1``."""
         self.outer_url = ""
@@ -155,7 +160,7 @@ class RunningServer:
 
     async def _serve(self) -> None:
         config = self.config
-        token = find_token(config.listen, config.token)
+        token = find_token(config.listen, config.token, self.secrets)
         sockets = bind(config.port, besides=config.listen)
         port: int = sockets[0].getsockname()[1]
         async with contextlib.AsyncExitStack() as stack:
@@ -170,7 +175,7 @@ class RunningServer:
             )
             head_limit_s = config.head_limit_ns / 1e9
             server = HttpServer(
-                handler.handle, limiter, clock, head_limit_s=head_limit_s
+                handler.handle, limiter, self.secrets, clock, head_limit_s=head_limit_s
             )
             stack.push_async_callback(server.shutdown, _STOP_LIMIT_S)
             stack.callback(server.pre_shutdown)
@@ -189,7 +194,7 @@ class RunningServer:
         self, stack: contextlib.AsyncExitStack, port: int, clock: Clock
     ) -> Dispatcher:
         config = self.config
-        remember_environment(os.environ)
+        self.secrets.remember_environment(os.environ)
         check_folder(config.cassettes, config.policy.mode)
         await asyncio.to_thread(self.scopes.get("").open)
         base_url = config.upstream
@@ -204,7 +209,7 @@ class RunningServer:
             idle_limit_ns=config.idle_limit_ns,
         )
         stack.push_async_callback(upstreams.close)
-        dispatcher = Dispatcher(config, self.scopes, upstreams, clock)
+        dispatcher = Dispatcher(config, self.scopes, upstreams, clock, self.secrets)
         stack.push_async_callback(asyncio.to_thread, dispatcher.close)
         return dispatcher
 

@@ -1,5 +1,5 @@
 """
-What came of a run: outcomes, misses, cassettes that nobody asked for, and what was saved.
+What came of a run: outcomes, misses, cassettes that nobody asked for, what was saved.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from streamtape.core.format.records import End, Header, Kind, Record
 from streamtape.core.format.writer import FrameWriter, RecordWriter
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import DamagedCassetteError, UnsupportedVersionError
 
 
@@ -82,7 +83,9 @@ def test_a_record_of_17_mib_is_split_and_joined() -> None:
     body = b'{"a":"' + b"x" * (17 * 1024 * 1024) + b'"}'
     tape = RecordWriter()
     packed = tape.header(Header()) + tape.request(
-        clean_request(Request(method="POST", target="/v1/messages", body=body))
+        clean_request(
+            Request(method="POST", target="/v1/messages", body=body), Secrets()
+        )
     )
 
     header, request = read(MAGIC + packed)

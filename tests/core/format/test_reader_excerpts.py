@@ -10,6 +10,7 @@ from streamtape.core.format.reader import find_end, find_header, find_request
 from streamtape.core.format.records import Header, Kind
 from streamtape.core.format.writer import RecordWriter
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 
 MATCH = (1, bytes(range(32)))
 
@@ -31,7 +32,7 @@ def test_the_first_records_are_found_in_the_first_bytes() -> None:
     """As soon as they are whole, whatever follows."""
     tape = RecordWriter()
     header = MAGIC + tape.header(Header(match=MATCH))
-    both = header + tape.request(clean_request(REQUEST))
+    both = header + tape.request(clean_request(REQUEST, Secrets()))
 
     for size in range(len(both) + 5):
         start = (both + b"junk.")[:size]

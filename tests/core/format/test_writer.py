@@ -19,6 +19,7 @@ from streamtape.core.format.records import End, Header, Kind, Record
 from streamtape.core.format.writer import RecordWriter
 from streamtape.core.model import Response
 from streamtape.core.redaction.headers import clean_request, clean_response
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_bytes
 
 MATCH = (1, bytes(range(32)))
@@ -64,9 +65,9 @@ def test_a_body_that_is_no_stream_is_written_as_such() -> None:
         headers=(("content-type", "application/json"),),
         offset_ns=5,
     )
-    tape.response(clean_response(head))
+    tape.response(clean_response(head, Secrets()))
 
-    assert tape.parts(7, [clean_bytes(b"{}")])[4] == Kind.BODY
+    assert tape.parts(7, [clean_bytes(b"{}", Secrets())])[4] == Kind.BODY
     assert write_full().count(bytes([Kind.EVENT, 0])) >= 3
 
 
@@ -84,8 +85,8 @@ def test_a_summary_that_is_too_long_for_a_reader_is_left_out() -> None:
         [
             MAGIC,
             tape.header(Header()),
-            tape.request(clean_request(REQUEST)),
-            tape.response(clean_response(RESPONSE)),
+            tape.request(clean_request(REQUEST, Secrets())),
+            tape.response(clean_response(RESPONSE, Secrets())),
             tape.end(ENDING, {"usage": usage}),
         ]
     )

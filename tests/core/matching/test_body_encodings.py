@@ -14,6 +14,7 @@ from streamtape.core.matching.key import match_input_of
 from streamtape.core.model import Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
+from streamtape.core.redaction.secrets import Secrets
 
 BARE = zlib.compress(b"hello", wbits=-15)
 
@@ -117,9 +118,11 @@ def test_a_key_in_a_body_that_cannot_be_decoded_is_in_no_stored_byte(
     body = packed.compress(key) + packed.flush()[:-3]
     assert key in body
 
-    stored = clean_request(decode_body(encoded(body, encoding), limit_bytes=1000))
+    stored = clean_request(
+        decode_body(encoded(body, encoding), limit_bytes=1000), Secrets()
+    )
 
-    recording = Recording(stored, recorded_at=None, match_key=None)
+    recording = Recording(stored, recorded_at=None, match_key=None, secrets=Secrets())
     head = Response(status=200, reason="OK", headers=(), offset_ns=1)
     assert key[:30] not in recording.begin(head)
     assert stored.body.startswith(b"[not decoded: ")

@@ -15,6 +15,7 @@ from streamtape.core.matching.presets import Preset
 from streamtape.core.matching.rules import Rules
 from streamtape.core.model import Request
 from streamtape.core.redaction.headers import CleanRequest, clean_request
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import REDACTED
 
 SECRET = "sk-ant-api03-" + "Zq7" * 30
@@ -33,6 +34,10 @@ RULES = [
 ]
 
 
+def clean(request: Request) -> CleanRequest:
+    return clean_request(request, Secrets())
+
+
 class Redactions:
     """Redacts, and counts how often."""
 
@@ -41,7 +46,7 @@ class Redactions:
 
     def redact(self, request: Request) -> CleanRequest:
         self.count += 1
-        return clean_request(request)
+        return clean(request)
 
 
 def saying(text: str, target: str = "/v1/messages") -> Request:
@@ -53,7 +58,7 @@ def test_the_first_key_is_had_without_a_redaction() -> None:
     redactions = Redactions()
     keys = RequestKeys(PLAIN, redactions.redact)
 
-    assert next(iter(keys)) == request_key(clean_request(PLAIN))
+    assert next(iter(keys)) == request_key(clean(PLAIN))
     assert redactions.count == 0
 
 
@@ -62,9 +67,9 @@ def test_without_a_secret_there_is_one_key_and_one_match_input() -> None:
     redactions = Redactions()
     keys = RequestKeys(PLAIN, redactions.redact)
 
-    assert list(keys) == [request_key(clean_request(PLAIN))]
+    assert list(keys) == [request_key(clean(PLAIN))]
     assert keys.input_redacted is keys.input_as_sent
-    assert keys.redacted == clean_request(PLAIN)
+    assert keys.redacted == clean(PLAIN)
     assert redactions.count == 1
 
 
@@ -77,19 +82,19 @@ def test_without_a_secret_there_is_one_key_and_one_match_input() -> None:
     ],
 )
 def test_a_request_with_a_secret_is_found_by_its_second_key(request_: Request) -> None:
-    keys = RequestKeys(request_, clean_request)
+    keys = RequestKeys(request_, clean)
 
     first, second = keys
 
     assert first == request_key(request_)
-    assert second == request_key(clean_request(request_))
+    assert second == request_key(clean(request_))
     assert SECRET not in str(keys.input_redacted)
 
 
 def test_a_header_that_is_cut_when_recorded_is_found_by_the_second_key() -> None:
-    _, second = RequestKeys(PLAIN, clean_request, Rules(headers=("user-agent",)))
+    _, second = RequestKeys(PLAIN, clean, Rules(headers=("user-agent",)))
 
-    assert second == request_key(clean_request(PLAIN), Rules(headers=("user-agent",)))
+    assert second == request_key(clean(PLAIN), Rules(headers=("user-agent",)))
 
 
 def test_another_boundary_that_is_redacted_counts_as_another_request() -> None:
@@ -98,9 +103,9 @@ def test_another_boundary_that_is_redacted_counts_as_another_request() -> None:
     body = f"--{SECRET}\r\n\r\nHello\r\n--{SECRET}--".encode()
     request = Request(method="POST", target="/v1/files", headers=form, body=body)
 
-    *_, last = RequestKeys(request, clean_request)
+    *_, last = RequestKeys(request, clean)
 
-    assert last == request_key(clean_request(request))
+    assert last == request_key(clean(request))
 
 
 texts = st.lists(
@@ -123,16 +128,15 @@ def test_a_hit_by_the_first_key_is_the_hit_of_the_redacted_request(
     recorded: Request, asked: Request, rules: Rules
 ) -> None:
     """The match inputs are equal then, and nothing in that of the request is secret."""
-    cassette = match_input_of(clean_request(recorded), rules)
-    keys = RequestKeys(asked, clean_request, rules)
+    cassette = match_input_of(clean(recorded), rules)
+    keys = RequestKeys(asked, clean, rules)
 
     is_hit = keys.input_as_sent.key == cassette.key
 
     assert not is_hit or keys.input_as_sent == cassette
     assert not is_hit or keys.input_redacted == cassette
     assert (cassette.key in list(keys)) is (
-        cassette.key
-        in (request_key(clean_request(asked), rules), request_key(asked, rules))
+        cassette.key in (request_key(clean(asked), rules), request_key(asked, rules))
     )
 
 
@@ -140,9 +144,9 @@ def test_a_hit_by_the_first_key_is_the_hit_of_the_redacted_request(
 def test_what_was_recorded_is_found_when_it_is_asked_for_again(
     asked: Request, rules: Rules
 ) -> None:
-    key = request_key(clean_request(asked), rules)
+    key = request_key(clean(asked), rules)
 
-    assert key in RequestKeys(asked, clean_request, rules)
+    assert key in RequestKeys(asked, clean, rules)
 
 
 def test_of_what_is_a_secret_in_one_request_alone_the_text_counts() -> None:
@@ -156,7 +160,7 @@ def test_of_what_is_a_secret_in_one_request_alone_the_text_counts() -> None:
     def redact(request: Request) -> Request:
         return replace(request, body=request.body.replace(word.encode(), b"[redacted]"))
 
-    recorded = clean_request(Request(method="POST", target="/", body=body))
+    recorded = clean(Request(method="POST", target="/", body=body))
     keys = RequestKeys(asked, redact)
 
     assert next(iter(keys)) == request_key(recorded)

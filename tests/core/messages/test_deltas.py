@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from streamtape.core.messages.deltas import (
-    Delta,
-    OrdinaryDeltas,
-    Piece,
+    EventReader,
+    TextDelta,
     find_begun,
-    find_delta,
+    find_deltas,
     find_ended,
+    read_event,
+    replace_texts,
 )
 from streamtape.core.sse import parse_event
 from streamtape.testing import PING, api_event
@@ -89,15 +90,25 @@ def data_of(raw: bytes) -> Any:
     return json.loads(parse_event(raw).data or "")
 
 
+def deltas_of(raw: bytes) -> list[TextDelta]:
+    return find_deltas(EventReader().read(raw))
+
+
+def delta_of(raw: bytes) -> TextDelta:
+    [found] = [each for each in deltas_of(raw) if each[1] == b"x"]
+    return found
+
+
 @pytest.mark.case(75)
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("raw", EVENTS.values(), ids=EVENTS)
 def test_a_text_can_be_replaced_and_all_else_stays(raw: bytes, text: str) -> None:
-    found = find_delta(raw)
-    assert found is not None
-    piece = get_piece(found)
+    found = delta_of(raw)
 
-    replaced = replaced_piece(found, piece, text)
+    replaced = replace_texts(
+        raw,
+        [utf_8(text) if each == found else each[1] for each in deltas_of(raw)],
+    )
 
     assert parse_event(replaced).name == parse_event(raw).name
     if raw == EVENTS["no-json"]:
@@ -105,19 +116,7 @@ def test_a_text_can_be_replaced_and_all_else_stays(raw: bytes, text: str) -> Non
         return
     expected = json.dumps(data_of(raw)).replace('"x"', json.dumps(text))
     assert data_of(replaced) == json.loads(expected)
-    again = find_delta(replaced)
-    assert again is not None
-    assert (piece.place, utf_8(text)) in [each[:2] for each in again.pieces]
-
-
-def get_piece(delta: Delta) -> Piece:
-    [piece] = [each for each in delta.pieces if each.text == b"x"]
-    return piece
-
-
-def replaced_piece(delta: Delta, piece: Piece, text: str) -> bytes:
-    texts = [utf_8(text) if each is piece else each.text for each in delta.pieces]
-    return delta.replaced(texts)
+    assert (found[0], utf_8(text)) in deltas_of(replaced)
 
 
 def utf_8(text: str) -> bytes:
@@ -139,18 +138,16 @@ def utf_8(text: str) -> bytes:
     ],
 )
 def test_what_adds_to_no_text_is_no_delta(raw: bytes) -> None:
-    assert find_delta(raw) is None
-    assert OrdinaryDeltas().find(raw) is None
+    assert deltas_of(raw) == []
 
 
 def test_a_signature_is_no_text() -> None:
     delta = {"type": "signature_delta", "signature": "sk-ant-x"}
-    found = find_delta(
+    found = deltas_of(
         api_event({"type": "content_block_delta", "index": 0, "delta": delta})
     )
 
-    assert found is not None
-    assert b"sk-ant-x" not in [piece.text for piece in found.pieces]
+    assert b"sk-ant-x" not in [text for _, text in found]
 
 
 @pytest.mark.parametrize("last", [*EVENTS.values(), b""], ids=[*EVENTS, "nothing"])
@@ -174,28 +171,40 @@ def test_a_signature_is_no_text() -> None:
         delta("x")[:-8],
     ],
 )
-def test_the_shortcut_says_what_the_delta_says(last: bytes, raw: bytes) -> None:
-    """Whatever came before, and of other events nothing."""
-    ordinary = OrdinaryDeltas()
-    ordinary.find(last)
-    found = find_delta(raw)
+def test_a_reader_finds_what_is_found_in_the_parsed_event(
+    last: bytes, raw: bytes
+) -> None:
+    """Whatever came before."""
+    reader = EventReader()
+    reader.read(last)
 
-    said = ordinary.find(raw)
+    event = reader.read(raw)
 
-    if said is not None:
-        place, text, is_plain = said
-        assert found is not None
-        assert [piece[:2] for piece in found.pieces] == [(place, text)]
-        assert is_plain == (b"\\" not in raw)
+    if isinstance(event, tuple):
+        kind, found = find_deltas(read_event(raw))
+        assert found == event
+        # Nothing else is there that anybody could have put.
+        assert kind[1] in (b"text_delta", b"thinking_delta", b"input_json_delta")
+    else:
+        assert event == read_event(raw)
 
 
-def test_the_shortcut_takes_the_deltas_of_the_api() -> None:
-    ordinary = OrdinaryDeltas()
+def test_a_reader_parses_no_ordinary_delta() -> None:
+    reader = EventReader()
 
-    assert ordinary.find(delta("x")) == ((b"text", b"0"), b"x", True)
-    assert ordinary.find(delta("y\n")) == ((b"text", b"0"), b"y\n", False)
-    assert ordinary.find(delta("z", 1)) == ((b"text", b"1"), b"z", True)
-    assert ordinary.find(PING) is None
+    assert reader.read(delta("x")) == ((b"text", b"0"), b"x")
+    assert reader.read(delta("y\n")) == ((b"text", b"0"), b"y\n")
+    assert reader.read(delta("z", 1)) == ((b"text", b"1"), b"z")
+    assert reader.read(PING) == read_event(PING)
+
+
+@pytest.mark.parametrize("kind", ["thinking_delta", "input_json_delta", "other_delta"])
+def test_a_delta_of_another_kind_is_parsed(kind: str) -> None:
+    """Of an ordinary one its place tells the kind."""
+    raw = delta("x").replace(b"text_delta", kind.encode())
+
+    assert EventReader().read(raw) == read_event(raw)
+    assert delta_of(raw) == ((b"text", b"0"), b"x")
 
 
 def test_each_text_has_a_place_of_its_own() -> None:
@@ -203,10 +212,7 @@ def test_each_text_has_a_place_of_its_own() -> None:
     raws += [EVENTS[name] for name in ("chat", "chat-second-choice", "chat-reasoning")]
     raws += [EVENTS[name] for name in ("gemini", "gemini-second-part", "unknown")]
 
-    found = [find_delta(raw) for raw in raws]
-
-    places = {get_piece(each).place for each in found if each is not None}
-    assert len(places) == len(raws)
+    assert len({delta_of(raw)[0] for raw in raws}) == len(raws)
 
 
 def test_a_choice_is_told_by_its_number_and_not_by_its_position() -> None:
@@ -214,19 +220,13 @@ def test_a_choice_is_told_by_its_number_and_not_by_its_position() -> None:
     choices = [{"index": n, "delta": {"content": "ax"[n]}} for n in range(2)]
     both = data_event({"choices": choices})
 
-    found = [find_delta(raw) for raw in (alone, both)]
-
-    assert len({get_piece(each).place for each in found if each is not None}) == 1
+    assert delta_of(alone) == delta_of(both)
 
 
 def test_a_block_and_its_deltas_are_one_text() -> None:
-    start, other = find_delta(EVENTS["start"]), find_delta(EVENTS["other-spelling"])
-    plain = OrdinaryDeltas().find(delta("x"))
+    start, other = delta_of(EVENTS["start"]), delta_of(EVENTS["other-spelling"])
 
-    assert start is not None
-    assert other is not None
-    assert plain is not None
-    assert get_piece(start).place == get_piece(other).place == plain[0]
+    assert start == other == EventReader().read(delta("x"))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_a_text_ends_with_its_block_or_message(
 ) -> None:
     places = [(b"text", b"0"), (b"text", b"1")]
 
-    assert find_ended(raw, places) == ended
+    assert find_ended(read_event(raw), places) == ended
 
 
 def test_the_text_of_an_event_that_was_cut_off_is_found() -> None:
@@ -287,7 +287,4 @@ def test_what_is_no_json_may_be_a_text_that_was_cut_off() -> None:
 def test_a_list_in_an_event_of_a_block_is_read_like_any_other(name: str) -> None:
     raw = f'event: {name}\ndata: [{{"index": 0, "text": "Hi"}}]\n\n'.encode()
 
-    delta = find_delta(raw)
-
-    assert delta is not None
-    assert [piece.text for piece in delta.pieces] == [b"Hi"]
+    assert [text for _, text in deltas_of(raw)] == [b"Hi"]

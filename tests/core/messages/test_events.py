@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from streamtape.core.messages.deltas import EventReader, read_event
 from streamtape.core.messages.events import (
     DeltaKind,
     StreamSummary,
@@ -44,9 +45,9 @@ WHOLE = [START, BLOCK, DELTA, LAST_DELTA, STOP]
 
 
 def summarise(*raw_events: bytes) -> StreamSummary:
-    summary = StreamSummary()
+    reader, summary = EventReader(), StreamSummary()
     for raw in raw_events:
-        summary.feed(raw)
+        summary.feed(reader.read(raw))
     return summary
 
 
@@ -97,7 +98,7 @@ def test_the_spelling_of_events_does_not_matter(
     assert summarise(*spelled) == summarise(*WHOLE)
     assert summarise(*spelled).is_over
     assert not summarise(*spelled[:-1]).is_over
-    assert delta_kind(parse_event(spelled[2])) is DeltaKind.TEXT
+    assert delta_kind(read_event(spelled[2])) is DeltaKind.TEXT
     assert final_message(spelled) == {
         "id": "msg_1",
         "type": "message",
@@ -118,7 +119,7 @@ def test_a_summary_grows_with_the_stream() -> None:
     assert (summary.model, summary.stop_reason) == ("claude-one", None)
     assert summary.usage == {"input_tokens": 10, "output_tokens": 1}
 
-    summary.feed(LAST_DELTA)
+    summary.feed(read_event(LAST_DELTA))
 
     assert summary.stop_reason == "end_turn"
     assert summary.usage == {"input_tokens": 10, "output_tokens": 25}
@@ -230,7 +231,7 @@ def test_what_is_not_text_is_no_model_or_stop_reason() -> None:
 def test_an_event_is_what_its_data_says(
     raw: bytes, expected: tuple[str, object]
 ) -> None:
-    assert decode(parse_event(raw)) == expected
+    assert decode(read_event(raw)) == expected
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ def test_a_delta_is_of_the_kind_that_it_adds(
 ) -> None:
     data = f'{{"type":"content_block_delta","index":0,"delta":{delta}}}'
 
-    assert delta_kind(parse_event(encode_event(data, name="any"))) is kind
+    assert delta_kind(read_event(encode_event(data, name="any"))) is kind
 
 
 @pytest.mark.parametrize(
@@ -286,7 +287,7 @@ def test_a_delta_is_of_the_kind_that_it_adds(
 def test_other_events_are_a_delta_only_with_text(
     raw: bytes, kind: DeltaKind | None
 ) -> None:
-    assert delta_kind(parse_event(raw)) is kind
+    assert delta_kind(read_event(raw)) is kind
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from streamtape.core.misses.diff import (
     find_changes,
 )
 from streamtape.core.model import Request
+from streamtape.core.redaction.secrets import Secrets
 
 
 def differences(
@@ -23,7 +24,7 @@ def differences(
     one, other = (
         match_input_of(each, rules or Rules()) for each in (recorded, requested)
     )
-    return [*map(describe_change, find_changes(one, other))]
+    return [describe_change(change, Secrets()) for change in find_changes(one, other)]
 
 
 def lines(

@@ -13,6 +13,7 @@ from streamtape.core.matching.key import match_input_of
 from streamtape.core.matching.rules import Rules
 from streamtape.core.misses.report import explain_exhausted
 from streamtape.core.model import Request
+from streamtape.core.redaction.secrets import Secrets
 
 THREE_MESSAGES = RECORDED["messages"]
 NEAREST = "The nearest is hello-0a1b2c3d; recorded / requested:"
@@ -198,6 +199,7 @@ def test_exhausted_takes_are_told_with_the_options_that_help(
         name="a-0a1b2c3d",
         takes=takes,
         library="cassettes",
+        secrets=Secrets(),
     )
 
     assert str(report) == (
@@ -286,7 +288,9 @@ def test_a_message_is_printable_and_below_4_kib_whatever_was_sent(char: str) -> 
         replace(
             explain(asked, [CassetteInfo(long, post([], "/v1"))]), where=long, rule="a"
         ),
-        explain_exhausted(asked, match_input, name=long, takes=2, library=long),
+        explain_exhausted(
+            asked, match_input, name=long, takes=2, library=long, secrets=Secrets()
+        ),
     ):
         assert len(str(report).encode()) < 4096
         assert all(line.isprintable() for line in str(report).split("\n"))

@@ -8,6 +8,7 @@ from streamtape.core.matching.rules import Rules
 from streamtape.core.misses.nearest import Recorded
 from streamtape.core.misses.report import describe_request, explain_miss
 from streamtape.core.model import Request
+from streamtape.core.redaction.secrets import Secrets
 
 
 def test_a_cassette_that_came_in_the_meantime_is_told() -> None:
@@ -58,6 +59,7 @@ def test_where_a_rule_has_to_stand_is_told() -> None:
         Recorded(read, rules=DEFAULT_RULES),
         library="cassettes",
         where="[scopes.a] of streamtape.toml",
+        secrets=Secrets(),
     )
 
     assert (
@@ -69,10 +71,12 @@ def test_where_a_rule_has_to_stand_is_told() -> None:
 def test_a_request_is_described_in_a_few_words() -> None:
     models = Request(method="GET", target="/v1/models")
 
-    assert describe_request(models, match_input_of(models)) == "GET /v1/models"
-    assert describe_request(post(RECORDED), match_input_of(post(RECORDED))) == (
-        "POST /v1/messages, model claude-x, 3 messages"
+    assert (
+        describe_request(models, match_input_of(models), Secrets()) == "GET /v1/models"
     )
+    assert describe_request(
+        post(RECORDED), match_input_of(post(RECORDED)), Secrets()
+    ) == ("POST /v1/messages, model claude-x, 3 messages")
 
 
 def test_a_large_conversation_has_a_small_report() -> None:

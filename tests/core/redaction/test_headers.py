@@ -14,6 +14,7 @@ from streamtape.core.redaction.headers import (
     clean_response,
     replayed_headers,
 )
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import REDACTED
 
 PLAIN = "Ab3dEfGhIjK7lMnOpQrStUvWx9YzAb3dEfGh5678"
@@ -35,13 +36,13 @@ def request(
     *headers: tuple[str, str], target: str = "/v1/messages", body: bytes = b""
 ) -> Request:
     return clean_request(
-        Request(method="POST", target=target, headers=headers, body=body)
+        Request(method="POST", target=target, headers=headers, body=body), Secrets()
     )
 
 
 def response(*headers: tuple[str, str], reason: str = "OK") -> Response:
     return clean_response(
-        Response(status=200, reason=reason, headers=headers, offset_ns=1)
+        Response(status=200, reason=reason, headers=headers, offset_ns=1), Secrets()
     )
 
 
@@ -84,9 +85,11 @@ def test_headers_that_connection_names_are_not_kept() -> None:
         ("X-Hop", "b"),
     )
 
-    kept = clean_request(Request(method="GET", target="/", headers=headers)).headers
+    kept = clean_request(
+        Request(method="GET", target="/", headers=headers), Secrets()
+    ).headers
     answered = clean_response(
-        Response(status=200, reason="", headers=headers, offset_ns=0)
+        Response(status=200, reason="", headers=headers, offset_ns=0), Secrets()
     )
 
     assert kept == (("accept", "*/*"),)
@@ -129,7 +132,7 @@ def test_a_location_stays_on_its_own_host(location: str, expected: str) -> None:
     cleaned = response(("Location", location))
 
     assert cleaned.headers == (("Location", expected),)
-    assert replayed_headers(cleaned.headers) == (
+    assert replayed_headers(cleaned.headers, Secrets()) == (
         () if expected == REDACTED else cleaned.headers
     )
 
@@ -191,7 +194,7 @@ def test_a_target_keeps_what_tells_requests_apart(target: str, expected: str) ->
 def test_a_crafted_cassette_sets_no_header_of_consequence(headers: Headers) -> None:
     kept = (("Content-Type", "text/event-stream"), ("Retry-After", "7"))
 
-    assert replayed_headers(headers + kept) == kept
+    assert replayed_headers(headers + kept, Secrets()) == kept
 
 
 def test_no_secret_reaches_the_bytes_of_a_cassette() -> None:
@@ -212,9 +215,11 @@ def test_no_secret_reaches_the_bytes_of_a_cassette() -> None:
                     (SECRET, "1"),
                 ),
                 body=json.dumps({"system": f"Use {SECRET}.", "é": SECRET}).encode(),
-            )
+            ),
+            Secrets(),
         ),
         recorded_at=None,
+        secrets=Secrets(),
     )
     packed = recording.begin(
         Response(
@@ -248,7 +253,7 @@ def test_no_secret_reaches_the_bytes_of_a_cassette() -> None:
 @pytest.mark.case(53)
 @pytest.mark.parametrize("name", ["anthropic-ratelimit- x", "request-id\t", "", "é"])
 def test_a_header_whose_name_is_none_is_not_replayed(name: str) -> None:
-    assert replayed_headers(((name, "1"), ("request-id", "req_1"))) == (
+    assert replayed_headers(((name, "1"), ("request-id", "req_1")), Secrets()) == (
         ("request-id", "req_1"),
     )
 
@@ -260,6 +265,8 @@ def test_a_request_that_repeats_a_cut_off_text_is_recorded_without_its_key() -> 
     kept = ["sk-learn", "hf_transfer", 'a "sk-ant-Qw7eRt9" b', "eyJhbGciOiJIUzI1NiJ9"]
     body = json.dumps([said, *kept]).encode()
 
-    clean = clean_request(Request(method="POST", target="/", headers=(), body=body))
+    clean = clean_request(
+        Request(method="POST", target="/", headers=(), body=body), Secrets()
+    )
 
     assert json.loads(clean.body) == [f"the key is sk-ant-{REDACTED}", *kept]

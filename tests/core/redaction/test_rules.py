@@ -8,15 +8,15 @@ import pytest
 
 from planting import KEYS, Planted
 from streamtape.core.redaction.rules import (
-    KEY_KINDS,
     OPENERS,
-    KeyKind,
+    SECRET_RULES,
+    SecretRule,
     find_runs,
     has_long_run,
-    kinds_in,
+    rules_in,
 )
 
-IDS = [f"{number}-{kind.word.decode()}" for number, kind in enumerate(KEY_KINDS)]
+IDS = [f"{number}-{kind.word.decode()}" for number, kind in enumerate(SECRET_RULES)]
 
 
 @pytest.mark.parametrize("make", KEYS.values(), ids=KEYS)
@@ -27,13 +27,13 @@ def test_each_key_is_of_a_kind(make: object) -> None:
         raw = f"It is {key.text}.".encode()
 
         assert has_long_run(raw)
-        matches = [kind.pattern.search(raw) for kind in kinds_in(raw)]
+        matches = [kind.pattern.search(raw) for kind in rules_in(raw)]
         found = [match[0].decode() for match in matches if match is not None]
         assert any(key.text.endswith(each) or each.endswith(".") for each in found)
 
 
-@pytest.mark.parametrize("kind", KEY_KINDS, ids=IDS)
-def test_a_key_is_found_by_its_word_and_begins_with_an_opener(kind: KeyKind) -> None:
+@pytest.mark.parametrize("kind", SECRET_RULES, ids=IDS)
+def test_a_key_is_found_by_its_word_and_begins_with_an_opener(kind: SecretRule) -> None:
     """The partial pattern takes what the pattern takes, and every beginning of it."""
     for make in KEYS.values():
         raw = make(Random(3)).text.encode()
@@ -53,8 +53,8 @@ def test_a_key_is_found_by_its_word_and_begins_with_an_opener(kind: KeyKind) -> 
             assert cut.start() == 0
 
 
-@pytest.mark.parametrize("kind", KEY_KINDS, ids=IDS)
-def test_what_goes_on_for_ever_belongs_to_the_key(kind: KeyKind) -> None:
+@pytest.mark.parametrize("kind", SECRET_RULES, ids=IDS)
+def test_what_goes_on_for_ever_belongs_to_the_key(kind: SecretRule) -> None:
     if kind.more is None:
         return
     for make in KEYS.values():
@@ -75,8 +75,8 @@ def test_ordinary_words_are_no_long_run(raw: bytes) -> None:
     assert not has_long_run(raw)
 
 
-@pytest.mark.parametrize("kind", KEY_KINDS, ids=IDS)
-def test_an_opener_stands_in_every_key(kind: KeyKind) -> None:
+@pytest.mark.parametrize("kind", SECRET_RULES, ids=IDS)
+def test_an_opener_stands_in_every_key(kind: SecretRule) -> None:
     assert any(opener in kind.word for opener in OPENERS)
 
 

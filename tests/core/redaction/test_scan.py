@@ -12,7 +12,7 @@ from streamtape.core.redaction.scan import (
     RawScanner,
     find_kinds,
 )
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.testing import api_event
 
 SECRET = "Qw7eRt9yUi" * 4
@@ -35,7 +35,7 @@ def scan(
     body: bytes = b"",
     detail: str = "",
 ) -> list[str]:
-    scanner = LeakScanner()
+    scanner = LeakScanner(Secrets())
     scanner.request(Request(method="POST", target=target, headers=headers, body=body))
     scanner.response(Response(status=200, reason="OK", headers=answered, offset_ns=1))
     for part in parts:
@@ -93,16 +93,19 @@ def test_a_key_in_chunks_is_found() -> None:
 
 
 def test_a_secret_of_this_run_is_named_so() -> None:
-    remember_secret("corp.7f3a-QQ/secret")
+    secrets = Secrets()
+    secrets.add("corp.7f3a-QQ/secret")
 
-    assert find_kinds(b'"corp.7f3a-QQ\\/secret"') == ["a secret of this run"]
-    assert find_kinds(b'"corp\\u002e7f3a\\u002dQQ/secret"') == ["a secret of this run"]
+    assert find_kinds(b'"corp.7f3a-QQ\\/secret"', secrets) == ["a secret of this run"]
+    assert find_kinds(b'"corp\\u002e7f3a\\u002dQQ/secret"', secrets) == [
+        "a secret of this run"
+    ]
 
 
 @pytest.mark.parametrize("at", [0, 500, 990, 1008, 1024, 3000])
 def test_a_key_over_two_blocks_is_found_once(at: int) -> None:
     data = (b"\x00a b" * 1000)[:at] + b" " + KEY.encode() + b" c" * 1000
-    scanner = RawScanner()
+    scanner = RawScanner(Secrets())
     for start in range(0, len(data), 1024):
         scanner.feed(data[start : start + 1024])
 
@@ -110,7 +113,7 @@ def test_a_key_over_two_blocks_is_found_once(at: int) -> None:
 
 
 def test_joined_texts_stay_small_and_find_what_is_far_in() -> None:
-    texts = JoinedTexts()
+    texts = JoinedTexts(Secrets())
     for number in range(3000):
         texts.feed("one", b"a word " * 50)
         texts.feed(number, b"b")

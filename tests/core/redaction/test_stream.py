@@ -16,7 +16,7 @@ import pytest
 from planting import KEYS, Planted, in_pieces
 from proofs import Trials
 from streamtape.core.model import Headers, Response
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.stream import (
     BodyRedactor,
     Cleaned,
@@ -134,12 +134,13 @@ def test_nothing_of_a_key_in_pieces_comes_out(shape: Shape, trials: Trials) -> N
     """
     dice = Random(7)
     for _ in range(trials.many(quick=6, long=60)):
-        keys = plant(dice)
+        secrets = Secrets()
+        keys = plant(dice, secrets)
         text = "Hello" + "".join(dice.choice(BETWEEN) + key.text for key in keys)
         text += dice.choice(["", " bye", "\n", '"}'])
         events = [shape.event(piece) for piece in in_pieces(text, dice)]
 
-        out = redact(EventsRedactor(), events)
+        out = redact(EventsRedactor(secrets), events)
 
         joined = "".join(shape.read(data_of(raw)) for raw in out)
         trials.ran += 1
@@ -161,7 +162,7 @@ def test_nothing_of_a_key_that_is_cut_off_comes_out(trials: Trials) -> None:
             ]
             whole = dice.randrange(len(stream))
             for cut in range(0, len(stream[whole]), dice.choice([1, 2, 3])):
-                redactor = EventsRedactor()
+                redactor = EventsRedactor(Secrets())
                 out = redactor.feed(1, stream[:whole])
                 rest = redactor.clean_rest(stream[whole][:cut])
                 out += redactor.end()
@@ -193,7 +194,7 @@ def test_a_key_that_a_model_cuts_off_is_hidden(name: str, trials: Trials) -> Non
             events = [shape.event(piece) for piece in in_pieces(text, dice)]
             ends = [stop if shape is TEXT else b"data: [DONE]\n\n"]
 
-            redactor = EventsRedactor()
+            redactor = EventsRedactor(Secrets())
             out = redactor.feed(1, [*events, *ends])
 
             assert len(out) == len(events) + 1
@@ -210,7 +211,7 @@ def test_a_key_that_is_cut_off_in_a_whole_answer_is_hidden(
 ) -> None:
     said = ["the key is sk-ant-Qw7eRt9yUi", "sk-Qw7eRt9", "use hf_transfer", 'a "sk-"']
     content = [{"type": "text", "text": text} for text in said]
-    redactor = body_redactor(response((header,)))
+    redactor = body_redactor(response((header,)), Secrets())
     body = {"content": content, "stop_reason": "max_tokens"}
     redactor.feed(1, [json.dumps(body).encode()])
 
@@ -227,8 +228,9 @@ def test_a_seen_key_in_base64_of_several_lines_is_hidden(
     width: int, line_end: str, trials: Trials
 ) -> None:
     """Wherever the lines end in it; of its characters, less than five are shown."""
+    secrets = Secrets()
     dice = Random(width)
-    remember_secret(UNKNOWN)
+    secrets.add(UNKNOWN)
     for _ in range(trials.many(quick=15, long=400)):
         before, behind = ("a b\n" * dice.randint(9, 40) for _ in range(2))
         before += "c" * dice.randint(0, 90)
@@ -237,7 +239,7 @@ def test_a_seen_key_in_base64_of_several_lines_is_hidden(
         text = f"It is:\n{line_end.join(lines)}\n. And so on"
         events = [TEXT.event(piece) for piece in in_pieces(text, dice)]
 
-        out = redact(EventsRedactor(), events)
+        out = redact(EventsRedactor(secrets), events)
 
         joined = "".join(TEXT.read(data_of(raw)) for raw in out)
         trials.ran += 1
@@ -247,7 +249,9 @@ def test_a_seen_key_in_base64_of_several_lines_is_hidden(
         trials.leaked += Planted(inner, (inner,)).shown_in(left, size=9)
         assert joined.startswith("It is:\n")
         assert joined.endswith("\n. And so on")
-        assert clean_json(json.dumps(text).encode()).count(REDACTED.encode()) == 1
+        assert (
+            clean_json(json.dumps(text).encode(), secrets).count(REDACTED.encode()) == 1
+        )
     assert trials.leaked == 0
 
 
@@ -255,12 +259,13 @@ def test_a_seen_key_in_base64_of_several_lines_is_hidden(
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_nothing_is_held_of_ordinary_text(shape: Shape) -> None:
     """Whoever sends it, and in whatever fields."""
-    remember_secret(KEY)
+    secrets = Secrets()
+    secrets.add(KEY)
     dice = Random(13)
     text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")[:8000]
     # What ends in a backslash may be half of an escape.
     text = text.replace("\\", "/")
-    redactor = EventsRedactor()
+    redactor = EventsRedactor(secrets)
     for number, piece in enumerate(in_pieces(text, dice)):
         event = shape.event(piece)
         assert redactor.feed(number, [event]) == [(number, event)]
@@ -268,7 +273,7 @@ def test_nothing_is_held_of_ordinary_text(shape: Shape) -> None:
 
 @pytest.mark.parametrize("count", [300, 3000])
 def test_of_many_texts_the_last_are_looked_at(count: int) -> None:
-    redactor = EventsRedactor()
+    redactor = EventsRedactor(Secrets())
     events = [data_event({str(number): "a sk-ant-Qw7"}) for number in range(count)]
     out = redactor.feed(1, events)
     out += redactor.feed(2, [data_event({"z": KEY[:30]}), data_event({"z": KEY[30:]})])
@@ -284,8 +289,9 @@ def test_of_many_texts_the_last_are_looked_at(count: int) -> None:
 def test_the_rest_of_a_cut_stream_shows_nothing_of_a_remembered_key(
     size: int, before: int
 ) -> None:
-    remember_secret(UNKNOWN)
-    redactor = EventsRedactor()
+    secrets = Secrets()
+    secrets.add(UNKNOWN)
+    redactor = EventsRedactor(secrets)
     out = redactor.feed(1, [TEXT.event("It is " + UNKNOWN[:before])])
     event = TEXT.event(UNKNOWN[before:])
 
@@ -297,17 +303,18 @@ def test_the_rest_of_a_cut_stream_shows_nothing_of_a_remembered_key(
 
 
 def test_the_rest_of_an_error_event_shows_nothing_of_a_key() -> None:
-    remember_secret(UNKNOWN)
+    secrets = Secrets()
+    secrets.add(UNKNOWN)
     event = b'event: error\ndata: {"error": {"message": "no %b' % UNKNOWN.encode()
 
     for cut in range(9, len(UNKNOWN)):
-        rest = EventsRedactor().clean_rest(event[:-cut])
+        rest = EventsRedactor(secrets).clean_rest(event[:-cut])
         shown = rest.decode().partition('"no ')[2]
         assert not Planted(UNKNOWN, (UNKNOWN,)).shown_in(shown, size=SHOWN_OF_CUT)
 
 
 def test_the_rest_of_a_cut_stream_stays_if_it_holds_no_key() -> None:
-    redactor = EventsRedactor()
+    redactor = EventsRedactor(Secrets())
     redactor.feed(1, [TEXT.event("risk and ")])
     event = TEXT.event('task-\n \\u00e9 "sk-learn" é')
 
@@ -330,7 +337,7 @@ def test_a_key_in_the_escapes_of_a_tools_input_is_taken_out(
         text = '{"path": "C:\\\\tmp\\u0041", "é": ["KEY", "\\/"]}'.replace("KEY", key)
         events = [shape.event(piece) for piece in in_pieces(text, dice)]
 
-        out = redact(EventsRedactor(), events)
+        out = redact(EventsRedactor(Secrets()), events)
 
         joined = "".join(shape.read(data_of(raw)) for raw in out)
         trials.ran += 1
@@ -350,7 +357,8 @@ def test_events_keep_their_number_order_offsets_and_fields(trials: Trials) -> No
     dice = Random(10)
     shapes = [block_delta("text_delta", "text", index) for index in range(2)]
     for _ in range(trials.many(quick=6, long=60)):
-        keys = [plant(dice), plant(dice)]
+        secrets = Secrets()
+        keys = [plant(dice, secrets), plant(dice, secrets)]
         texts = [" and ".join(["It is", *(key.text for key in each)]) for each in keys]
         queues = [
             [shape.event(piece) for piece in in_pieces(text, dice)]
@@ -361,7 +369,7 @@ def test_events_keep_their_number_order_offsets_and_fields(trials: Trials) -> No
             events.append(dice.choice([each for each in queues if each]).pop(0))
             if dice.random() < 0.2:
                 events.append(PING)
-        redactor = EventsRedactor()
+        redactor = EventsRedactor(secrets)
 
         cleaned: Cleaned = []
         for number, event in enumerate(events):
@@ -392,7 +400,7 @@ def test_the_end_of_one_block_is_not_that_of_another() -> None:
     stop = api_event({"type": "content_block_stop", "index": 1})
     events = [TEXT.event("It is " + KEY[:25]), stop, TEXT.event(KEY[25:] + ".")]
 
-    out = redact(EventsRedactor(), events)
+    out = redact(EventsRedactor(Secrets()), events)
 
     texts = [TEXT.read(data_of(out[0])), TEXT.read(data_of(out[2]))]
     assert texts == [f"It is {REDACTED}", "."]
@@ -401,7 +409,7 @@ def test_the_end_of_one_block_is_not_that_of_another() -> None:
 
 def test_a_text_is_over_with_its_block() -> None:
     """What is held then can't become a key any more, and nothing waits behind it."""
-    redactor = EventsRedactor()
+    redactor = EventsRedactor(Secrets())
     held = [TEXT.event("Use sk-lear"), PING]
     stop = api_event({"type": "content_block_stop", "index": 0})
 
@@ -411,7 +419,7 @@ def test_a_text_is_over_with_its_block() -> None:
 
 @pytest.mark.case(75)
 def test_what_waits_behind_a_held_event_keeps_its_offset() -> None:
-    redactor = EventsRedactor()
+    redactor = EventsRedactor(Secrets())
     held = TEXT.event("The sk-ant-a")
 
     assert redactor.feed(10, [held]) == []
@@ -426,7 +434,7 @@ def test_what_waits_behind_a_held_event_keeps_its_offset() -> None:
 def test_a_key_of_a_hundred_events_is_one_place(trials: Trials) -> None:
     events = [TEXT.event(char) for char in f"a {KEY} b"]
 
-    out = redact(EventsRedactor(), events)
+    out = redact(EventsRedactor(Secrets()), events)
 
     assert len(out) == len(events)
     joined = "".join(TEXT.read(data_of(raw)) for raw in out)
@@ -445,7 +453,7 @@ def test_a_key_may_stand_right_behind_a_word(word: str, cuts: tuple[int, ...]) -
     pieces = [KEY[: places[0]], *(KEY[a:b] for a, b in pairwise(places)), " end"]
     events = [TEXT.event(piece) for piece in [word, *pieces]]
 
-    out = redact(EventsRedactor(), events)
+    out = redact(EventsRedactor(Secrets()), events)
 
     joined = "".join(TEXT.read(data_of(raw)) for raw in out)
     assert joined.startswith(word)
@@ -463,7 +471,9 @@ def test_a_key_in_the_start_of_a_block_goes_on_in_its_deltas() -> None:
         }
     )
 
-    out = redact(EventsRedactor(), [start, TEXT.event(KEY[30:]), TEXT.event(" b")])
+    out = redact(
+        EventsRedactor(Secrets()), [start, TEXT.event(KEY[30:]), TEXT.event(" b")]
+    )
 
     assert data_of(out[0])["content_block"]["text"] == REDACTED
     assert [TEXT.read(data_of(raw)) for raw in out[1:]] == ["", " b"]
@@ -475,19 +485,20 @@ def test_of_two_keys_one_may_begin_as_the_other(trials: Trials) -> None:
     short = "corp7-alpha"
     dice = Random(11)
     long = "corp7-alpha-bravo/charlie+9"
-    secrets = [Planted(each, (each,)) for each in (short, long)]
+    planted = [Planted(each, (each,)) for each in (short, long)]
     for order in ((short, long), (long, short)):
         for _ in range(trials.many(quick=15, long=300)):
+            secrets = Secrets()
             for each in order:
-                remember_secret(each)
+                secrets.add(each)
             text = f"one {long}, two {short}, three {long}{short} end"
             events = [TEXT.event(piece) for piece in in_pieces(text, dice)]
 
-            out = redact(EventsRedactor(), events)
+            out = redact(EventsRedactor(secrets), events)
 
             joined = "".join(TEXT.read(data_of(raw)) for raw in out)
             trials.ran += 1
-            trials.leaked += sum(key.shown_in(joined, size=SHOWN) for key in secrets)
+            trials.leaked += sum(key.shown_in(joined, size=SHOWN) for key in planted)
             assert joined.endswith(" end")
             for word in ("one", "two", "three"):
                 assert word in joined
@@ -497,10 +508,11 @@ def test_of_two_keys_one_may_begin_as_the_other(trials: Trials) -> None:
 @pytest.mark.case(74)
 @pytest.mark.parametrize("word", ["short7", "seven77", "password", "authentication"])
 def test_what_is_too_short_or_a_word_is_no_secret(word: str) -> None:
-    remember_secret(word)
+    secrets = Secrets()
+    secrets.add(word)
     events = [TEXT.event(f"a {word} b"), TEXT.event(word[:5]), TEXT.event(word[5:])]
 
-    assert redact(EventsRedactor(), events) == events
+    assert redact(EventsRedactor(secrets), events) == events
 
 
 def proses() -> list[tuple[str, str]]:
@@ -527,12 +539,13 @@ def test_ordinary_texts_are_never_changed_and_hardly_held(trials: Trials) -> Non
     Those of this project, which is about keys, and words that look like their
     beginnings. A key of its own is remembered, as in any recording.
     """
-    remember_secret(KEY)
+    secrets = Secrets()
+    secrets.add(KEY)
     dice = Random(12)
     chars = trials.many(quick=8_000, long=20_000)
     for _, text in proses():
         events = [TEXT.event(piece) for piece in in_pieces(text[:chars], dice)]
-        redactor = EventsRedactor()
+        redactor = EventsRedactor(secrets)
         out: list[bytes] = []
         most_held = 0
         for number, event in enumerate(events, 1):
@@ -552,8 +565,10 @@ JSON: Final = ("content-type", "application/json")
 PLAIN: Final = ("content-type", "text/plain")
 
 
-def redactor_of(*headers: tuple[str, str]) -> BodyRedactor:
-    return body_redactor(response(headers))
+def redactor_of(
+    *headers: tuple[str, str], secrets: Secrets | None = None
+) -> BodyRedactor:
+    return body_redactor(response(headers), secrets or Secrets())
 
 
 def response(headers: Headers) -> Response:
@@ -567,10 +582,11 @@ def test_an_error_that_repeats_the_key_is_recorded_without_it(
     header: tuple[str, str], key: str
 ) -> None:
     """However its chunks are cut."""
-    remember_secret(UNKNOWN)
+    secrets = Secrets()
+    secrets.add(UNKNOWN)
     body = json.dumps({"error": {"message": f"invalid x-api-key: {key}"}}).encode()
     for size in (1, 2, 7, 40, len(body)):
-        redactor = redactor_of(header)
+        redactor = redactor_of(header, secrets=secrets)
 
         cleaned: Cleaned = []
         for at in range(0, len(body), size):
@@ -586,10 +602,11 @@ def test_an_error_that_repeats_the_key_is_recorded_without_it(
 def test_an_error_that_is_cut_off_in_the_key_shows_nothing_of_it(
     header: tuple[str, str], key: str
 ) -> None:
-    remember_secret(UNKNOWN)
+    secrets = Secrets()
+    secrets.add(UNKNOWN)
     secret = key.removeprefix("sk-ant-api03-")
     for size in range(len(key)):
-        redactor = redactor_of(header)
+        redactor = redactor_of(header, secrets=secrets)
 
         cleaned = redactor.feed(1, [b'{"message": "no ' + key[:size].encode()])
         cleaned += redactor.end()
@@ -615,9 +632,10 @@ def test_a_private_key_without_its_end_leaves_the_json_behind_it() -> None:
 
 def test_a_key_that_is_no_utf_8_leaves_the_stream_alone() -> None:
     """A header in latin-1, which the upstream repeats in UTF-8."""
-    remember_secret(b"\xa9corp12345678".decode(errors="surrogateescape"))
+    secrets = Secrets()
+    secrets.add(b"\xa9corp12345678".decode(errors="surrogateescape"))
 
-    [out] = redact(EventsRedactor(), [TEXT.event("a \xa9corp12345678 b")])
+    [out] = redact(EventsRedactor(secrets), [TEXT.event("a \xa9corp12345678 b")])
 
     assert "12345678" not in TEXT.read(data_of(out))
     assert TEXT.read(data_of(out)).endswith(" b")
@@ -631,17 +649,17 @@ def test_deep_nesting_ends_no_recording() -> None:
             f'data: {{"x":{nested},"type":"content_block_delta","delta":{delta}}}\n\n'
         )
 
-        [out] = redact(EventsRedactor(), [event.encode()])
+        [out] = redact(EventsRedactor(Secrets()), [event.encode()])
 
         assert SECRET.encode() not in out
 
 
-def plant(dice: Random) -> list[Planted]:
+def plant(dice: Random, secrets: Secrets) -> list[Planted]:
     """Make up to three keys, of which one may be known only because it was seen."""
     keys = [dice.choice(list(KEYS.values()))(dice) for _ in range(dice.randint(1, 3))]
     if dice.random() < 0.4:
         secret = "unk." + "".join(dice.choices("abcXYZ0189-_+/=", k=30)) + "7"
-        remember_secret(secret)
+        secrets.add(secret)
         keys.append(Planted(secret, (secret,)))
         dice.shuffle(keys)
     return keys

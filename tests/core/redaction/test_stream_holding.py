@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from streamtape.core.redaction.secrets import remember_secret
-from streamtape.core.redaction.stream import HeldText, TextPiece
+from streamtape.core.redaction.secrets import Secrets
+from streamtape.core.redaction.stream import HeldText, PendingText
 from streamtape.core.redaction.text import REDACTED
 
 SECRET = "Qw7eRt9yUi" * 4
@@ -18,16 +18,18 @@ WORD_BEFORE = re.compile(rf"s(k(-(ant-(api03-)?)?)?)?(?={re.escape(REDACTED)})")
 """As much of the public word as may have been written before its key was known."""
 
 
-def feed(texts: Sequence[str], *, is_cut: bool = False) -> list[str]:
+def feed(
+    texts: Sequence[str], secrets: Secrets | None = None, *, is_cut: bool = False
+) -> list[str]:
     """Return what may be written of each piece once the text is over."""
-    held = HeldText()
+    held = HeldText(secrets or Secrets())
     pieces = [held.feed(text.encode()) for text in texts]
     held.end(is_cut=is_cut)
     assert all(piece.is_decided for piece in pieces)
     return [piece.cleaned.decode() for piece in pieces]
 
 
-def decided(held: HeldText, text: str) -> TextPiece:
+def decided(held: HeldText, text: str) -> PendingText:
     piece = held.feed(text.encode())
     assert piece.is_decided
     return piece
@@ -35,7 +37,7 @@ def decided(held: HeldText, text: str) -> TextPiece:
 
 @pytest.mark.case(72)
 def test_a_piece_is_held_while_it_may_be_a_keys() -> None:
-    held = HeldText()
+    held = HeldText(Secrets())
 
     decided(held, "It is ")
     # The words that keys begin with are nobody's secret.
@@ -51,7 +53,7 @@ def test_a_piece_is_held_while_it_may_be_a_keys() -> None:
 
 
 def test_a_piece_behind_a_whole_key_is_not_held() -> None:
-    held = HeldText()
+    held = HeldText(Secrets())
 
     assert decided(held, KEY).cleaned.decode() == REDACTED
     assert decided(held, "Qw7").cleaned == b""
@@ -62,9 +64,10 @@ def test_a_piece_behind_a_whole_key_is_not_held() -> None:
 
 @pytest.mark.case(72)
 def test_a_secret_right_behind_a_key_is_found() -> None:
-    remember_secret("corp.7f3a-QQ/secret")
+    secrets = Secrets()
+    secrets.add("corp.7f3a-QQ/secret")
 
-    written = feed([KEY, "corp", ".7f3a-QQ", "/secret and"])
+    written = feed([KEY, "corp", ".7f3a-QQ", "/secret and"], secrets)
 
     assert "7f3a" not in "".join(written)
     assert written[-1].endswith(" and")
@@ -99,15 +102,16 @@ def test_empty_pieces_change_nothing() -> None:
 @pytest.mark.parametrize("is_cut", [True, False])
 def test_a_text_may_end_in_a_key_that_was_cut_off(is_cut: bool) -> None:
     """By a model that came to its last token, or by a stream that broke off."""
-    remember_secret("corp.7f3a-QQ/secret")
+    secrets = Secrets()
+    secrets.add("corp.7f3a-QQ/secret")
 
     google = "AIza" + "Ab3dE" * 6
-    assert feed([f"a {google}"], is_cut=is_cut) == [f"a AIza{REDACTED}"]
-    assert feed(["a sk-", "Qw7eRt9y"], is_cut=is_cut) == ["a sk-", REDACTED]
-    assert feed(["a sk-Qw7eRt9"], is_cut=is_cut) == ["a sk-Qw7eRt9"]
-    assert feed(["a corp.7f3a"], is_cut=is_cut) == [f"a {REDACTED}"]
-    assert feed(["a corp.7"], is_cut=is_cut) == ["a corp.7"]
-    assert feed(["a sk-learn"], is_cut=is_cut) == ["a sk-learn"]
+    assert feed([f"a {google}"], secrets, is_cut=is_cut) == [f"a AIza{REDACTED}"]
+    assert feed(["a sk-", "Qw7eRt9y"], secrets, is_cut=is_cut) == ["a sk-", REDACTED]
+    assert feed(["a sk-Qw7eRt9"], secrets, is_cut=is_cut) == ["a sk-Qw7eRt9"]
+    assert feed(["a corp.7f3a"], secrets, is_cut=is_cut) == [f"a {REDACTED}"]
+    assert feed(["a corp.7"], secrets, is_cut=is_cut) == ["a corp.7"]
+    assert feed(["a sk-learn"], secrets, is_cut=is_cut) == ["a sk-learn"]
 
 
 @pytest.mark.case(75)
@@ -140,12 +144,21 @@ def test_pieces_that_share_an_escape_stay_or_go_together() -> None:
 
 @pytest.mark.case(74)
 def test_a_longer_secret_goes_on_behind_a_shorter_one() -> None:
-    remember_secret("corp7-alpha")
-    remember_secret("corp7-alpha/bravo")
+    secrets = Secrets()
+    secrets.add("corp7-alpha")
+    secrets.add("corp7-alpha/bravo")
 
     # The shorter one was over before the longer one was known.
-    assert feed(["a corp7-alpha", "/bra", "vo b"]) == [f"a {REDACTED}", REDACTED, " b"]
-    assert feed(["a corp7-alpha", "/bra", "ke b"]) == [f"a {REDACTED}", "/bra", "ke b"]
+    assert feed(["a corp7-alpha", "/bra", "vo b"], secrets) == [
+        f"a {REDACTED}",
+        REDACTED,
+        " b",
+    ]
+    assert feed(["a corp7-alpha", "/bra", "ke b"], secrets) == [
+        f"a {REDACTED}",
+        "/bra",
+        "ke b",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,10 +168,11 @@ def test_a_longer_secret_goes_on_behind_a_shorter_one() -> None:
 @pytest.mark.parametrize("before", ["", "sk-ant-", " eyJ", "Bearer a1"])
 def test_what_is_kept_of_a_long_text_is_short(before: str, piece: str) -> None:
     """Whatever a text is made of, so that its last piece costs what its first did."""
-    remember_secret("corpcorpcorpcorp7")
-    held = HeldText()
+    secrets = Secrets()
+    secrets.add("corpcorpcorpcorp7")
+    held = HeldText(secrets)
     held.feed(before.encode())
-    undecided: list[TextPiece] = []
+    undecided: list[PendingText] = []
     for _ in range(1500):
         new = held.feed(piece.encode())
         undecided = [each for each in [*undecided[-8:], new] if not each.is_decided]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import (
     REDACTED,
     clean_bytes,
@@ -82,17 +82,17 @@ def as_event(secret: str) -> str:
 )
 def test_a_key_is_replaced_wherever_it_stands(secret: str, around: str) -> None:
     """What is around it stays."""
-    assert clean_text(around.format(secret)) == around.format(REDACTED)
+    assert clean_text(around.format(secret), Secrets()) == around.format(REDACTED)
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 def test_a_key_in_an_event_leaves_the_event_valid(secret: str) -> None:
-    assert clean_text(as_event(secret)) == as_event(REDACTED)
+    assert clean_text(as_event(secret), Secrets()) == as_event(REDACTED)
 
 
 @pytest.mark.parametrize(("word", "secret"), KEPT_WORDS.values(), ids=KEPT_WORDS)
 def test_the_word_before_a_secret_stays(word: str, secret: str) -> None:
-    assert clean_text(f"a {word}{secret} b") == f"a {word}{REDACTED} b"
+    assert clean_text(f"a {word}{secret} b", Secrets()) == f"a {word}{REDACTED} b"
 
 
 @pytest.mark.parametrize(
@@ -105,19 +105,19 @@ def test_the_word_before_a_secret_stays(word: str, secret: str) -> None:
     ],
 )
 def test_a_private_key_is_replaced_whole(pem: str) -> None:
-    assert clean_text(f'{{"a":"{pem}') == f'{{"a":"{REDACTED}'
+    assert clean_text(f'{{"a":"{pem}', Secrets()) == f'{{"a":"{REDACTED}'
 
 
 def test_many_keys_are_each_replaced() -> None:
     text = " ".join(SECRETS.values())
 
-    assert clean_text(text) == " ".join([REDACTED] * len(SECRETS))
+    assert clean_text(text, Secrets()) == " ".join([REDACTED] * len(SECRETS))
 
 
 def test_what_is_clean_stays_as_it_is() -> None:
-    once = clean_text(f"{SECRET} Bearer t0ken{PLAIN} ?token={SECRET}")
+    once = clean_text(f"{SECRET} Bearer t0ken{PLAIN} ?token={SECRET}", Secrets())
 
-    assert clean_text(once) == once
+    assert clean_text(once, Secrets()) == once
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_what_is_clean_stays_as_it_is() -> None:
     ],
 )
 def test_what_is_no_key_stays(text: str) -> None:
-    assert clean_text(text) == text
-    assert clean_text(as_event(text)) == as_event(text)
+    assert clean_text(text, Secrets()) == text
+    assert clean_text(as_event(text), Secrets()) == as_event(text)
 
 
 def test_signatures_stay_whatever_letters_they_hold() -> None:
@@ -156,21 +156,21 @@ def test_signatures_stay_whatever_letters_they_hold() -> None:
             text = base64.b64encode(rng.randbytes(90)) + word
             text += base64.b64encode(rng.randbytes(90))
             event = b'data: {"type":"signature_delta","signature":"%b"}\n\n' % text
-            assert clean_bytes(event) == event
+            assert clean_bytes(event, Secrets()) == event
 
 
 def test_bytes_that_are_no_text_stay() -> None:
     raw = bytes(range(256)) * 3
 
-    assert clean_bytes(raw) == raw
-    assert clean_bytes(raw + SECRET.encode()) == raw + REDACTED.encode()
+    assert clean_bytes(raw, Secrets()) == raw
+    assert clean_bytes(raw + SECRET.encode(), Secrets()) == raw + REDACTED.encode()
 
 
 def test_text_that_was_no_utf_8_can_be_written() -> None:
     """As header values are decoded; what can't be a text is marked."""
     wire = b"caf\xe9 \xe9" + SECRET.encode()
 
-    text = clean_text(wire.decode(errors="surrogateescape"))
+    text = clean_text(wire.decode(errors="surrogateescape"), Secrets())
 
     assert text == f"caf\ufffd \ufffd{REDACTED}"
 
@@ -194,14 +194,16 @@ def test_a_key_that_is_escaped_in_json_is_replaced(
 ) -> None:
     body = f'{{"é": ["\\u00e9\\n\\"\\\\ {escape(secret)}!", 1.0]}}'
 
-    cleaned = clean_strings(body.encode())
+    cleaned = clean_strings(body.encode(), Secrets())
 
     assert json.loads(cleaned) == {"é": [f'é\n"\\ {REDACTED}!', 1]}
-    assert clean_strings(cleaned) == cleaned
+    assert clean_strings(cleaned, Secrets()) == cleaned
 
 
 def test_a_key_with_escaped_slashes_is_replaced() -> None:
-    cleaned = clean_strings(rb'["Bearer a1b2c3\/d4e5f6\/a1b2c3\/d4", "a\/b"]')
+    cleaned = clean_strings(
+        rb'["Bearer a1b2c3\/d4e5f6\/a1b2c3\/d4", "a\/b"]', Secrets()
+    )
 
     assert json.loads(cleaned) == [f"Bearer {REDACTED}", "a/b"]
 
@@ -215,7 +217,7 @@ def test_a_key_with_escaped_slashes_is_replaced() -> None:
     ],
 )
 def test_escapes_that_hide_no_key_stay_as_they_are(body: bytes) -> None:
-    assert clean_strings(body) == body
+    assert clean_strings(body, Secrets()) == body
 
 
 def test_any_text_can_be_cleaned() -> None:
@@ -223,7 +225,7 @@ def test_any_text_can_be_cleaned() -> None:
     Half of a pair stands for no character, and some others for bytes that are none.
     """
     for half in ("\ud800", "\udcff"):
-        cleaned = clean_text(f"a {half} b {SECRET}")
+        cleaned = clean_text(f"a {half} b {SECRET}", Secrets())
 
         assert cleaned.startswith("a ")
         assert cleaned.endswith(f" b {REDACTED}")
@@ -232,9 +234,10 @@ def test_any_text_can_be_cleaned() -> None:
 
 @pytest.mark.case(73)
 def test_a_short_secret_is_found_far_from_any_long_word() -> None:
-    remember_secret("abcdef78")
+    secrets = Secrets()
+    secrets.add("abcdef78")
     far = " words " * 500
 
-    cleaned = clean_text(f"{'a' * 30}{far}abcdef78{far}")
+    cleaned = clean_text(f"{'a' * 30}{far}abcdef78{far}", secrets)
 
     assert cleaned == f"{'a' * 30}{far}{REDACTED}{far}"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
 from streamtape.core.model import Part, Response
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.rewriting.body import Rewritten, rewritten_body
 from streamtape.core.rewriting.frames import RecordFrames, RecordFramesReader
 
@@ -30,7 +31,7 @@ def rewrite(
     records = list(RecordFramesReader().feed(forge([*head, *frames])))
     response = records[2].record
     assert isinstance(response, Response)
-    body = rewritten_body(response)
+    body = rewritten_body(response, Secrets())
     given_back = [each for framed in records[3:-1] for each in body.feed(framed)]
     return records[3:-1], given_back + list(body.end())
 

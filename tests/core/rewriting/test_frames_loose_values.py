@@ -6,6 +6,7 @@ import pytest
 
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
 from streamtape.core.format.records import Kind
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.rewriting.frames import (
     RecordFramesReader,
     clean_value,
@@ -25,15 +26,15 @@ from streamtape.core.rewriting.frames import (
     ids=["text", "bytes", "list", "map"],
 )
 def test_a_key_is_found_and_replaced_wherever_it_is(value: Any, cleaned: Any) -> None:
-    assert holds_secret(value)
-    assert clean_value(value) == cleaned
-    assert not holds_secret(cleaned)
+    assert holds_secret(value, Secrets())
+    assert clean_value(value, Secrets()) == cleaned
+    assert not holds_secret(cleaned, Secrets())
 
 
 @pytest.mark.parametrize("value", ["a", b"\xff", 7, None, [True, {}], {"a": ["b"]}])
 def test_other_values_stay(value: Any) -> None:
-    assert not holds_secret(value)
-    assert clean_value(value) == value
+    assert not holds_secret(value, Secrets())
+    assert clean_value(value, Secrets()) == value
 
 
 def test_what_a_record_does_not_say_is_not_known() -> None:

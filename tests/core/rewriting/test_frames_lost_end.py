@@ -4,6 +4,7 @@ import pytest
 
 from crafting import REQUEST
 from streamtape.core.model import Headers, Part, Request, Response
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.rewriting.frames import LostEnd
 from streamtape.testing import MODEL, message_json, message_stream, text
 
@@ -17,7 +18,9 @@ def follow(
     headers: Headers, *raws: bytes, status: int = 200, request: Request = REQUEST
 ) -> LostEnd:
     lost = LostEnd(
-        request, Response(status=status, reason="", headers=headers, offset_ns=3)
+        request,
+        Response(status=status, reason="", headers=headers, offset_ns=3),
+        Secrets(),
     )
     for i, raw in enumerate(raws):
         lost.feed(Part(i + 5, raw))

@@ -14,7 +14,7 @@ from streamtape.core.format.reader import RecordReader
 from streamtape.core.format.records import End, Header, Kind
 from streamtape.core.matching.key import KEY_VERSION, request_key
 from streamtape.core.model import Ending, EndReason, Part, Request, Response
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.rewriting.frames import RecordFrames, RecordFramesReader
 from streamtape.core.rewriting.rewriter import Rewriter
 
@@ -34,8 +34,8 @@ def read(data: bytes) -> list[RecordFrames]:
     return pieces
 
 
-def rewrite(data: bytes) -> tuple[bytes, Rewriter]:
-    rewriter = Rewriter()
+def rewrite(data: bytes, secrets: Secrets | None = None) -> tuple[bytes, Rewriter]:
+    rewriter = Rewriter(secrets or Secrets())
     new = b"".join(rewriter.feed(piece) for piece in read(data))
     return new + rewriter.finish(), rewriter
 
@@ -299,10 +299,11 @@ def test_no_length_before_a_key_hides_it() -> None:
 
 
 def test_what_was_remembered_is_taken_out_too() -> None:
-    remember_secret("a-password-of-1999")
+    secrets = Secrets()
+    secrets.add("a-password-of-1999")
     frames = [request_frame(), response_frame(), *events(delta("a-password-of-1999"))]
 
-    new, rewriter = rewrite(forge(frames))
+    new, rewriter = rewrite(forge(frames), secrets)
 
     assert b"of-1999" not in new
     assert str(rewriter.leaks[0]) == "a secret of this run in event 1"
@@ -319,7 +320,7 @@ def test_only_the_first_hundred_are_listed() -> None:
 
 def test_an_end_of_the_callers_is_written_clean() -> None:
     data = forge([request_frame(), response_frame(), *events(b"data: 1\n\n")])
-    rewriter = Rewriter()
+    rewriter = Rewriter(Secrets())
     new = b"".join(rewriter.feed(piece) for piece in read(data)[:-1])
     ending = Ending(reason=EndReason.DISK_ERROR, offset_ns=7, detail=f"lost {KEY}")
 

@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 from aiohttp import web
 
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.server.http.connections import Connection, HttpServer
 from streamtape.server.http.limits import ConnectionLimiter
 from streamtape.testing import FakeClock
@@ -37,7 +38,9 @@ class Asking:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[asyncio.StreamWriter]:
         limiter = ConnectionLimiter(most_asking=9)
-        server = HttpServer(self._answer, limiter, self.clock, head_limit_s=60)
+        server = HttpServer(
+            self._answer, limiter, Secrets(), self.clock, head_limit_s=60
+        )
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         ours.send(self.sent)

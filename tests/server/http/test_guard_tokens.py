@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_text
 from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.server.http.guard import check_token, find_token, outer_url
@@ -86,24 +87,25 @@ def test_a_token_is_no_path_of_a_server_that_has_none() -> None:
 
 
 def test_another_address_has_a_token_of_its_own_each_time() -> None:
-    first, second = (find_token("192.0.2.1", None) for _ in range(2))
+    secrets = Secrets()
+    first, second = (find_token("192.0.2.1", None, secrets) for _ in range(2))
 
     assert first is not None
     assert first != second
     assert len(first) > 40
-    assert first not in clean_text(f"it is {first}")
-    assert find_token("0.0.0.0", TOKEN) == TOKEN
+    assert first not in clean_text(f"it is {first}", secrets)
+    assert find_token("0.0.0.0", TOKEN, Secrets()) == TOKEN
 
 
 @pytest.mark.parametrize("address", [None, "127.0.0.1", "::1", "127.0.0.2"])
 def test_the_loopback_interface_has_no_token(address: str | None) -> None:
-    assert find_token(address, TOKEN) is None
+    assert find_token(address, TOKEN, Secrets()) is None
 
 
 @pytest.mark.parametrize("given", ["short", "x" * 201, f"{TOKEN}/", f"{TOKEN}\n"])
 def test_what_cant_be_a_token_is_refused_and_not_shown(given: str) -> None:
     with pytest.raises(UsageError, match="STREAMTAPE_TOKEN") as caught:
-        find_token("192.0.2.1", given)
+        find_token("192.0.2.1", given, Secrets())
 
     assert given not in str(caught.value)
 

@@ -12,12 +12,12 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from streamtape.core.redaction.scan import SEEN, find_kinds
-from streamtape.core.redaction.secrets import remembered_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from streamtape.core.matching.key import MatchInput
+    from streamtape.core.redaction.secrets import Secrets
 
 _SLUG_CHARS = 40
 _TELLING_CHARS = 8
@@ -63,10 +63,10 @@ def user_slugs(match_input: MatchInput) -> Iterator[str]:
     return map(_join_words, _user_texts(match_input.body))
 
 
-def find_kinds_in_name(name: str) -> list[str]:
-    """Name the kinds of key in a file's name, also as the words of one."""
-    kinds = find_kinds(name.encode(errors="surrogateescape"))
-    words = (_join_words(value) for value in remembered_values())
+def find_kinds_in_name(name: str, secrets: Secrets) -> list[str]:
+    """Name the kinds of secret in a file's name, also as the words of one."""
+    kinds = find_kinds(name.encode(errors="surrogateescape"), secrets)
+    words = (_join_words(value) for value in secrets.values)
     if SEEN not in kinds and any(
         len(each) >= _TELLING_CHARS and each in name for each in words
     ):

@@ -1,7 +1,7 @@
 """
-The texts that one event adds to longer ones, found in its bytes and replaced there.
+Events, each read once for all who want something of it, and the texts that they add to.
 
-A key may come in pieces, a few characters in each event. Deltas of the Messages API
+A secret may come in pieces, a few characters in each event. Deltas of the Messages API
 are known; of all other events each string of their JSON is taken for a piece of a
 text. Strings at the same place of consecutive events belong together: that is how
 every provider sends one, and no field is known by its name.
@@ -12,16 +12,29 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from streamtape.core.sse import encode_event, parse_event
 
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object as :func:`json.loads` gives it; its values are not checked."""
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The steps from a JSON value to one that it holds: names and positions."""
+
+BACKSLASH: Final = ord("\\")
+"""A number: to look for bytes in bytes takes six times as long."""
+
+DONE: Final = "[DONE]"
+"""The data with which other providers end a stream."""
+
 _ORDINARY: Final = re.compile(
     rb'event: content_block_delta\ndata: \{"type": ?"content_block_delta", ?"index": ?'
-    rb'(\d+), ?"delta": ?\{"type": ?"(?:text|thinking|input_json)_delta", ?'
-    rb'"(text|thinking|partial_json)": ?"([^"\\]*(?:\\.[^"\\]*)*)("\} *\}\s*)'
+    rb'(\d+), ?"delta": ?\{"type": ?"'
+    rb'(?:text_delta", ?"(?=te)|thinking_delta", ?"(?=th)|input_json_delta", ?"(?=p))'
+    rb'(text|thinking|partial_json)": ?"([^"\\]*(?:\\.[^"\\]*)*)("\} *\}\s*)'
 )
 """A delta as the API and most fakes write it. Any other spelling is parsed."""
 
@@ -31,15 +44,10 @@ _BARE: Final = re.compile(rb'^data: ?([^"\r\n]+)\r?$', re.MULTILINE)
 """A line of data that is no JSON."""
 _MOST_BEGUN: Final = 16
 
-_ENDS: Final = (b"content_block_stop", b"message_stop", b"[DONE]", b"response.")
-_LAST_TYPES: Final = (
-    "message_stop",
-    "response.completed",
-    "response.failed",
-    "response.incomplete",
+_LAST_TYPES: Final = frozenset(
+    {"message_stop", "response.completed", "response.failed", "response.incomplete"}
 )
 _BLOCK_EVENTS: Final = ("content_block_delta", "content_block_start")
-_DONE: Final = "[DONE]"
 
 _OPAQUE: Final = frozenset({"signature", "thoughtSignature", "encrypted_content"})
 """Names of what clients send back as it is, and which is no text of a model's."""
@@ -47,120 +55,142 @@ _OPAQUE: Final = frozenset({"signature", "thoughtSignature", "encrypted_content"
 _decoder: Final = json.JSONDecoder(strict=False)
 
 
-class Piece(NamedTuple):
-    """What an event adds to one text."""
-
-    place: Hashable
-    """Which text it adds to: the same for all pieces of one."""
-    text: bytes
-    """UTF-8; half of a surrogate pair, which JSON can spell, is in three bytes."""
-    path: Path = ()
-    """Where it is in the event's data, if that had to be parsed."""
+TextDelta: TypeAlias = tuple[Hashable, bytes]
+"""
+Which text an event adds to, and what: in UTF-8, where half of a surrogate pair, which
+JSON can spell, is in three bytes.
+"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
-    """An event that adds to texts."""
+@dataclass(slots=True)
+class Event:
+    """One event, parsed."""
 
-    raw: bytes
-    """The event."""
-    pieces: tuple[Piece, ...]
-    """One for each text; never empty."""
-    span: tuple[int, int] | None = None
-    """Where the only text is in the event, as a JSON string without its quotes."""
+    name: str | None
+    """The ``event`` field; None where there was no such line."""
+    data: str | None
+    """None where it has none."""
+    value: Any = None
+    """What its data says as JSON; None for no JSON, ``{}`` for what nests too deep."""
+    is_json: bool = False
 
-    def replaced(self, texts: Sequence[bytes]) -> bytes:
-        """Return the event with other texts in their places."""
-        decoded = [_decode_text(text) for text in texts]
-        if self.span is not None:
-            start, end = self.span
-            return self.raw[:start] + _encode(decoded[0])[1:-1] + self.raw[end:]
-        event = parse_event(self.raw)
-        data = _read_data(event.data or "")
-        if data is None:
-            return encode_event(texts[0].decode(errors="replace"), name=event.name)
-        for piece, text in zip(self.pieces, decoded, strict=True):
-            data = put_leaf(data, piece.path, text)
+    @property
+    def json(self) -> JsonObject:
+        """The object that it holds; an empty one where it holds none."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def type(self) -> str | None:
+        """What its data says that it is, or None."""
+        kind = self.json.get("type")
+        return kind if isinstance(kind, str) else None
+
+
+AnyEvent: TypeAlias = Event | TextDelta
+"""An event as it was read: of one that says nothing but a text, that alone."""
+
+
+def read_event(raw: bytes) -> Event:
+    """Parse an event; never raises, whatever the bytes."""
+    fields = parse_event(raw)
+    event = Event(fields.name, fields.data)
+    if event.data:
         try:
-            encoded = _encode(data)
+            event.value = json.loads(event.data)
+            event.is_json = True
+        except ValueError:
+            pass
         except RecursionError:
-            # It could just be read, and nobody who means well nests so deep.
-            encoded = b"{}"
-        return encode_event(encoded.decode(), name=event.name)
+            event.value = {}
+    return event
 
 
-class OrdinaryDeltas:
+class EventReader:
     """
-    Reads the deltas that make up most of a stream, as long as each is like the last.
+    Reads the events of one stream, of which nearly all are like the one before.
 
-    A shortcut, which says the same of them as :func:`find_delta`.
+    A delta that differs from the last one in its text alone needs no parsing.
     """
 
     def __init__(self) -> None:
-        self._head = b"\n"
-        self._head_bytes = 1
-        self._end = b'"\n'
-        self._tail = b"\n"
-        """The end without the quote."""
+        self._before = b"\n"
+        """What stands before the text of the last delta."""
+        self._before_bytes = 1
+        self._after = b'"\n'
+        self._after_quote = b"\n"
         self._place: Hashable = None
 
-    def find(self, raw: bytes) -> tuple[Hashable, bytes, bool] | None:
+    def read(self, raw: bytes) -> AnyEvent:
         """
-        Return the place and the text of a delta, and whether there is no escape in it.
-
-        None for all other events. There is nothing in such a delta but its text that
-        anybody could have put there.
+        Return what an event says: of an ordinary delta of the Messages API, which
+        holds nothing else that anybody could have put there, its text alone.
         """
-        if not raw.startswith(self._head):
-            return self._find_like_no_last(raw)
-        literal, _, tail = raw[self._head_bytes :].partition(b'"')
-        if tail == self._tail and b"\\" not in literal:
-            return self._place, literal, True
-        literal = raw[self._head_bytes : -len(self._end)]
-        if b"\\" not in literal or not raw.endswith(self._end):
-            return self._find_like_no_last(raw)
-        text = _decode_literal(literal)
-        return None if text is None else (self._place, text, False)
-
-    def _find_like_no_last(self, raw: bytes) -> tuple[Hashable, bytes, bool] | None:
-        match = _ORDINARY.fullmatch(raw)
-        if match is None:
-            return None
-        self._head, self._end = raw[: match.start(3)], match[4]
-        self._head_bytes = len(self._head)
-        self._tail = self._end[1:]
-        self._place = match.group(2, 1)
-        text = _decode_literal(match[3])
-        return None if text is None else (self._place, text, b"\\" not in match[3])
+        if raw.startswith(self._before):
+            literal, _, after = raw[self._before_bytes :].partition(b'"')
+            if after == self._after_quote and BACKSLASH not in literal:
+                return self._place, literal
+            literal = raw[self._before_bytes : -len(self._after)]
+            if BACKSLASH in literal and raw.endswith(self._after):
+                text = _decode_literal(literal)
+                if text is not None:
+                    return self._place, text
+        ordinary = _find_ordinary(raw)
+        if ordinary is None:
+            return read_event(raw)
+        self._before, delta, self._after = ordinary
+        self._before_bytes = len(self._before)
+        self._after_quote = self._after[1:]
+        self._place = delta[0]
+        return delta
 
 
-def find_delta(raw: bytes) -> Delta | None:
-    """Return what an event adds to texts, or None where it adds to none."""
-    if (match := _ORDINARY.fullmatch(raw)) is not None:
-        text = _decode_literal(match[3])
-        if text is None:
-            return None
-        piece = Piece(match.group(2, 1), text)
-        return Delta(raw=raw, pieces=(piece,), span=match.span(3))
-    event = parse_event(raw)
-    if event.data is None or event.data == _DONE:
+def _find_ordinary(raw: bytes) -> tuple[bytes, TextDelta, bytes] | None:
+    """Return an ordinary delta with what stands before and after its text, or None."""
+    match = _ORDINARY.fullmatch(raw)
+    text = None if match is None else _decode_literal(match[3])
+    if match is None or text is None:
         return None
+    return raw[: match.start(3)], (match.group(2, 1), text), match[4]
+
+
+def find_deltas(event: AnyEvent) -> list[TextDelta]:
+    """Return what an event adds to texts; empty where it adds to none."""
+    if isinstance(event, tuple):
+        return [event]
+    return [
+        (place, text.encode(errors="surrogatepass"))
+        for place, _, text in _strings_of(event)
+    ]
+
+
+def replace_texts(raw: bytes, texts: Sequence[bytes]) -> bytes:
+    """
+    Return an event with other texts in their places.
+
+    Args:
+        texts: One for each delta of what an :class:`EventReader` reads of it.
+    """
+    decoded = [_decode_text(text) for text in texts]
+    if (ordinary := _find_ordinary(raw)) is not None:
+        before, _, after = ordinary
+        return before + _encode(decoded[0])[1:-1] + after
+    event = read_event(raw)
+    value = event.value
+    for (_, path, _), text in zip(_strings_of(event), decoded, strict=True):
+        if path is None:
+            return encode_event(texts[0].decode(errors="replace"), name=event.name)
+        value = put_json_string(value, path, text)
     try:
-        data = _read_data(event.data)
+        encoded = _encode(value)
     except RecursionError:
-        return None
-    if data is None:
-        data = event.data
-    kind = data.get("type") if isinstance(data, dict) else None
-    if not isinstance(kind, str):
-        kind = event.name
-    pieces = tuple(_pieces_of(data, kind))
-    return Delta(raw=raw, pieces=pieces) if pieces else None
+        # It could just be read, and nobody who means well nests so deep.
+        encoded = b"{}"
+    return encode_event(encoded.decode(), name=event.name)
 
 
 def find_begun(raw: bytes) -> list[tuple[int, int]]:
     """
-    Return where texts are in an event that was cut off, within one or behind.
+    Return where texts are in an event that was cut off, within one or after it.
 
     The last 16, in order, which are enough for any event of an API.
     """
@@ -172,58 +202,47 @@ def find_begun(raw: bytes) -> list[tuple[int, int]]:
     return list(found)
 
 
-def find_ended(raw: bytes, places: Iterable[Hashable]) -> list[Hashable]:
-    """Return to which texts nothing more comes behind an event."""
-    if not any(word in raw for word in _ENDS):
-        return []
-    said = parse_event(raw).data or ""
-    if said == _DONE:
+def find_ended(event: Event, places: Iterable[Hashable]) -> list[Hashable]:
+    """Return to which texts nothing more comes after an event."""
+    kind = event.type
+    if event.data == DONE or kind in _LAST_TYPES:
         return list(places)
-    try:
-        data = json.loads(said)
-    except (ValueError, RecursionError):
+    if kind != "content_block_stop" or "index" not in event.json:
         return []
-    match data:
-        case {"type": str(kind)} if kind in _LAST_TYPES:
-            return list(places)
-        case {"type": "content_block_stop", "index": index}:
-            # As :func:`_place_in_block` makes a place.
-            block = str(index).encode()
-            return [
-                each
-                for each in places
-                if isinstance(each, tuple) and len(each) == 2 and each[1] == block
-            ]
-    return []
+    # As :func:`_place_in_block` makes a place.
+    block = str(event.json["index"]).encode()
+    return [
+        each
+        for each in places
+        if isinstance(each, tuple) and len(each) == 2 and each[1] == block
+    ]
 
 
-def _read_data(data: str) -> str | dict[str, Any] | list[Any] | None:
+def _strings_of(event: Event) -> list[tuple[Hashable, Path | None, str]]:
     """
-    Return what JSON says, or None for data that is a text itself: no JSON, or a piece
-    of such a text that looks like a number.
+    Return the place, the path and the text of each string that may be a text's.
 
-    Raises:
-        RecursionError: It nests too deep.
+    The path is None where the data is a text itself: no JSON, or a piece that looks
+    like a number.
     """
-    try:
-        read = json.loads(data)
-    except ValueError:
-        return None
-    return read if isinstance(read, str | dict | list) else None
-
-
-def _pieces_of(data: Any, kind: str | None) -> Iterator[Piece]:
-    is_block = isinstance(data, dict) and kind in _BLOCK_EVENTS
-    for place, path, text in find_leaves(data):
+    value, kind = event.value, event.type or event.name
+    if event.data is None or event.data == DONE:
+        return []
+    if not isinstance(value, str | dict | list):
+        return [((kind,), None, event.data)]
+    block = event.json if kind in _BLOCK_EVENTS else {}
+    found: list[tuple[Hashable, Path | None, str]] = []
+    for place, path, text in find_json_strings(value):
         if path == ("type",) or (path and path[-1] in _OPAQUE):
             continue
         where: Hashable = (kind, *place)
-        if is_block and len(path) > 1:
-            where = _place_in_block(data, path[1:])
-        yield Piece(where, text.encode(errors="surrogatepass"), path)
+        if block and len(path) > 1:
+            where = _place_in_block(block, path[1:])
+        found.append((where, path, text))
+    return found
 
 
-def _place_in_block(data: dict[str, Any], path: Path) -> Hashable:
+def _place_in_block(data: JsonObject, path: Path) -> Hashable:
     """
     Make a place as an ordinary delta has it: a block may begin with some of its text.
     """
@@ -232,7 +251,7 @@ def _place_in_block(data: dict[str, Any], path: Path) -> Hashable:
 
 def _decode_literal(literal: bytes) -> bytes | None:
     """Return what a JSON string without its quotes says, or None if it is none."""
-    if b"\\" not in literal:
+    if BACKSLASH not in literal:
         return literal
     try:
         quoted = f'"{literal.decode(errors="surrogatepass")}"'
@@ -262,10 +281,7 @@ def _encode(value: object) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-Path: TypeAlias = tuple[str | int, ...]
-"""The steps from a value to one that it holds: names and positions."""
-
-MOST_LEAVES: Final = 256
+MOST_STRINGS: Final = 256
 """Of one value; in no event of an API there are a tenth of that."""
 
 _DEEPEST: Final = 32
@@ -273,7 +289,7 @@ _NUMBER: Final = "index"
 """How the names end of what numbers choices, blocks, calls and parts."""
 
 
-def find_leaves(data: Any) -> list[tuple[Path, Path, str]]:
+def find_json_strings(data: Any) -> list[tuple[Path, Path, str]]:
     """
     Return the place, the path and the text of each string, the first 256 in all.
 
@@ -289,9 +305,9 @@ def _gather(
     value: Any, place: Path, path: Path, found: list[tuple[Path, Path, str]]
 ) -> None:
     if isinstance(value, str):
-        if len(found) < MOST_LEAVES:
+        if len(found) < MOST_STRINGS:
             found.append((place, path, value))
-    elif len(path) >= _DEEPEST or len(found) >= MOST_LEAVES:
+    elif len(path) >= _DEEPEST or len(found) >= MOST_STRINGS:
         return
     elif isinstance(value, dict):
         place += _numbers_in(value)
@@ -305,7 +321,7 @@ def _gather(
             _gather(inner, (*place, *step), (*path, position), found)
 
 
-def put_leaf(data: Any, path: Path, text: str) -> Any:
+def put_json_string(data: Any, path: Path, text: str) -> Any:
     """Return a value with another text at a path; it may be changed itself."""
     if not path:
         return text
@@ -316,7 +332,7 @@ def put_leaf(data: Any, path: Path, text: str) -> Any:
     return data
 
 
-def _numbers_in(value: dict[str, Any]) -> Path:
+def _numbers_in(value: JsonObject) -> Path:
     for name in value:
         if name.endswith(_NUMBER):
             break

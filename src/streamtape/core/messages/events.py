@@ -13,30 +13,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
-from streamtape.core.sse import parse_event
+from streamtape.core.messages.deltas import (
+    DONE,
+    AnyEvent,
+    Event,
+    JsonObject,
+    read_event,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from streamtape.core.sse import ServerSentEvent
-
-
-JsonObject: TypeAlias = dict[str, Any]
-"""A JSON object as :func:`json.loads` gives it; its values are not checked."""
-
-_ORDINARY: Final = (
-    b'event: content_block_delta\ndata: {"type":"content_block_delta",',
-    b'event: content_block_delta\ndata: {"type": "content_block_delta",',
-)
-"""
-How nearly every event of a stream begins, as the API and as most fakes write it.
-
-One that is spelled otherwise is parsed: slower, and with the same result.
-"""
-
-_FOREIGN_DONE: Final = "[DONE]"
 
 
 class DeltaKind(StrEnum):
@@ -63,8 +51,8 @@ class StreamSummary:
     """
     What a listing wants of a stream, gathered event by event while it is recorded.
 
-    Says the same as the message of :class:`MessageAccumulator`, and does not parse
-    the deltas that make up most of a stream.
+    Says the same as the message of :class:`MessageAccumulator`. Ordinary deltas, which
+    make up most of a stream, change nothing of it.
     """
 
     is_messages: bool = False
@@ -88,12 +76,11 @@ class StreamSummary:
             return True
         return self._is_foreign_done and not self.is_messages
 
-    def feed(self, raw: bytes) -> None:
-        """Take the next event, as its exact bytes."""
-        if raw.startswith(_ORDINARY):
+    def feed(self, event: AnyEvent) -> None:
+        """Take the next event as it was read."""
+        if isinstance(event, tuple):
             return
-        event = parse_event(raw)
-        if event.data == _FOREIGN_DONE:
+        if event.data == DONE:
             self._is_foreign_done = True
         match decode(event):
             case "error", data if self.error_type is None:
@@ -115,7 +102,7 @@ class StreamSummary:
                 self.model = find_fallback_model(data) or self.model
 
 
-def decode(event: ServerSentEvent) -> tuple[str, JsonObject]:
+def decode(event: Event) -> tuple[str, JsonObject]:
     """
     Return what an event is, ``""`` where nothing says it, and the object it holds.
 
@@ -123,18 +110,12 @@ def decode(event: ServerSentEvent) -> tuple[str, JsonObject]:
     for ``ping`` and ``error``. Unlike there, an event without a name is not passed
     over: clients that read only the data see it.
     """
-    try:
-        data = json.loads(event.data or "{}")
-    except (ValueError, RecursionError):
-        data = {}
-    if not isinstance(data, dict):
-        data = {}
     if event.name in ("ping", "error"):
-        return event.name, data
-    return _find_str(data.get("type")) or "", data
+        return event.name, event.json
+    return event.type or "", event.json
 
 
-def delta_kind(event: ServerSentEvent) -> DeltaKind | None:
+def delta_kind(event: Event) -> DeltaKind | None:
     """
     Return what an event adds to, or None where it adds nothing.
 
@@ -244,7 +225,7 @@ class MessageAccumulator:
         # piece, and joining them once keeps long streams linear.
         self._pieces: dict[int, list[str]] = {}
 
-    def add(self, event: ServerSentEvent) -> None:
+    def add(self, event: Event) -> None:
         """Take the next event."""
         kind, data = decode(event)
         if self._message is None:
@@ -320,7 +301,7 @@ def final_message(raw_events: Iterable[bytes]) -> JsonObject | None:
     """
     accumulator = MessageAccumulator()
     for raw in raw_events:
-        accumulator.add(parse_event(raw))
+        accumulator.add(read_event(raw))
     return accumulator.message
 
 
@@ -329,7 +310,7 @@ def stream_text(raw_events: Iterable[bytes]) -> str:
     accumulator = MessageAccumulator()
     foreign = []
     for raw in raw_events:
-        event = parse_event(raw)
+        event = read_event(raw)
         accumulator.add(event)
         foreign.append(foreign_text(decode(event)[1]))
     message = accumulator.message

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from collections.abc import Hashable
+from typing import Final
 
-from streamtape.core.messages.events import JsonObject
-from streamtape.core.sse import ServerSentEvent, parse_event
+from streamtape.core.messages.deltas import (
+    AnyEvent,
+    Event,
+    JsonObject,
+    read_event,
+)
+from streamtape.core.messages.events import decode
 
 _TYPES: Final = frozenset(
     {
@@ -47,12 +53,8 @@ _KNOWN_BLOCKS: Final = frozenset(
 )
 """Blocks of which it is known what may be added to them."""
 
-_PLAIN_DELTA: Final = re.compile(
-    rb'(event: content_block_delta\n.*"(?:text|thinking|partial_json)": ?")'
-    rb'[ !#-\[\]-~]*"\} *\}\n\n',
-    re.DOTALL,
-)
-"""An event that ends in a text without escapes; what stands before that is a group."""
+_PLAIN: Final = re.compile(rb"[ -~]*")
+"""A text that JSON can hold as it is, or in escapes that were read."""
 
 _ENDS: Final = (b"\n\n", b"\n\r\n", b"\r\r", b"\n\r")
 
@@ -73,31 +75,32 @@ class Grammar:
         self._has_message_delta = False
         self._last_word: str | None = None
         """``message_stop`` or ``error``; None until one was said."""
-        self._before: bytes | None = None
-        """What stood before the text of the last event; None if it had no such."""
+        self._place: Hashable = None
+        """Of the last event, if it was an ordinary delta that fits; else None."""
 
-    def feed(self, raw: bytes) -> list[str]:
-        """Take the next event; returns what is wrong with it, mostly nothing."""
-        plain = _PLAIN_DELTA.fullmatch(raw)
-        before = None if plain is None else plain[1]
-        # One that differs in nothing but a plain text is as well-formed as the last,
-        # and changes as little. Most are such, and needn't be parsed.
-        if before is not None and before == self._before:
-            return []
-        faults = self._check(raw)
-        self._before = None if faults else before
+    def feed(self, raw: bytes, event: AnyEvent) -> list[str]:
+        """
+        Take the next event; returns what is wrong with it, mostly nothing.
+
+        Args:
+            event: What an :class:`~streamtape.core.messages.deltas.EventReader` read.
+        """
+        place = None
+        if isinstance(event, tuple):
+            if _PLAIN.fullmatch(event[1]) and is_whole_event(raw):
+                place = event[0]
+            # One that differs in nothing but a plain text is as well-formed as the
+            # last, and changes as little. Most are such, and needn't be parsed.
+            if place is not None and place == self._place:
+                return []
+            event = read_event(raw)
+        faults = self._check(event) if is_whole_event(raw) else []
+        self._place = None if faults else place
         return faults
 
-    def _check(self, raw: bytes) -> list[str]:
-        if not is_whole_event(raw):
-            return []  # What a cut left over; clients pass over it.
-        event = parse_event(raw)
-        data, fault = _read(event)
-        if event.name in ("ping", "error"):
-            kind = event.name
-        else:
-            told = data.get("type")
-            kind = told if isinstance(told, str) else ""
+    def _check(self, event: Event) -> list[str]:
+        kind, data = decode(event)
+        fault = _fault_of(event)
         if kind not in _TYPES and event.name not in _TYPES:
             return []
         faults = [fault] if fault and kind not in ("ping", "error") else []
@@ -122,7 +125,7 @@ class Grammar:
         if kind == "ping":
             return []
         if self._last_word is not None:
-            return [f"{kind} behind the last word, {self._last_word}"]
+            return [f"{kind} after the last word, {self._last_word}"]
         faults = []
         if kind == "error":
             self._last_word = kind
@@ -159,7 +162,7 @@ class Grammar:
                 f"expected block {self._blocks} to begin, got {_shown(index)}"
             )
         if self._has_message_delta:
-            faults.append("a block begins behind message_delta")
+            faults.append("a block begins after message_delta")
         block = data.get("content_block")
         kind = block.get("type") if isinstance(block, dict) else None
         if not isinstance(kind, str):
@@ -197,15 +200,11 @@ class Grammar:
         return [f"{kind} while block {_shown(index)} is open"]
 
 
-def _read(event: ServerSentEvent) -> tuple[JsonObject, str]:
-    """Return the object in an event, and what is wrong with it."""
-    try:
-        data: Any = json.loads(event.data or "")
-    except (ValueError, RecursionError):
-        return {}, "its data is not JSON"
-    if not isinstance(data, dict):
-        return {}, "its data is not a JSON object"
-    return data, ""
+def _fault_of(event: Event) -> str:
+    """Say what is wrong with the data of an event, or nothing."""
+    if not event.is_json:
+        return "its data is not JSON"
+    return "" if isinstance(event.value, dict) else "its data is not a JSON object"
 
 
 def _check_name(name: str | None, kind: str) -> list[str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from streamtape.core.messages.deltas import EventReader, read_event
 from streamtape.core.messages.events import DeltaKind, StreamSummary, delta_kind
-from streamtape.core.sse import parse_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -107,15 +107,15 @@ def percentile_ns(values_ns: Sequence[int], q: float) -> int:
 def _find_delta(events: Iterable[Part], *, but: DeltaKind | None = None) -> int | None:
     """Offset of the first event that adds something of another kind."""
     for event in events:
-        if delta_kind(parse_event(event.raw)) not in (None, but):
+        if delta_kind(read_event(event.raw)) not in (None, but):
             return event.offset_ns
     return None
 
 
 def _find_output_tokens(events: Sequence[Part]) -> int | None:
-    summary = StreamSummary()
-    for event in events:
-        summary.feed(event.raw)
+    reader, summary = EventReader(), StreamSummary()
+    for part in events:
+        summary.feed(reader.read(part.raw))
     tokens = summary.usage.get("output_tokens")
     # The count of message_start is only that of a beginning.
     is_final = summary.stop_reason is not None

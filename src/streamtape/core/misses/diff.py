@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from streamtape.core.matching.key import MatchInput
+    from streamtape.core.redaction.secrets import Secrets
 
 
 def find_changes(recorded: MatchInput, requested: MatchInput) -> Iterator[Change]:
@@ -288,29 +289,33 @@ def common_length(a: str, b: str) -> int:
     return low
 
 
-def describe_change(change: Change) -> Difference:
+def describe_change(change: Change, secrets: Secrets) -> Difference:
     """Return a change as it is shown to people."""
     match change:
         case Change(side=Side.KIND, recorded=(old,), requested=(new,)):
             shown = _KINDS[old], _KINDS[new]
-            return _difference(change, *shown, note="was sent as")
+            return _difference(change, *shown, secrets, note="was sent as")
         case Change(recorded=(str(old),), requested=(str(new),)) if (
             max(len(old), len(new)) > SHOWN_CHARS
         ):
             at = common_length(old, new)
             shown = _show_text(old, at), _show_text(new, at)
-            return _difference(change, *shown, note=f"differs at character {at}")
+            return _difference(
+                change, *shown, secrets, note=f"differs at character {at}"
+            )
         case _:
             old, new = (
                 _show(*value) if value else ""
                 for value in (change.recorded, change.requested)
             )
-            return _difference(change, old, new, note=change.note)
+            return _difference(change, old, new, secrets, note=change.note)
 
 
-def _difference(change: Change, old: str, new: str, *, note: str) -> Difference:
-    # The requests are redacted; this is for a key that only shows once it is quoted.
-    path, old, new = map(clean_text, (change.path, old, new))
+def _difference(
+    change: Change, old: str, new: str, secrets: Secrets, *, note: str
+) -> Difference:
+    # The requests are redacted; this is for a secret that only shows once it is quoted.
+    path, old, new = (clean_text(each, secrets) for each in (change.path, old, new))
     return Difference(path=path, recorded=old, requested=new, note=note)
 
 

@@ -7,7 +7,7 @@ As for the key, the requests must be redacted ones.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from streamtape.core.matching.key import match_input_of
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from streamtape.core.misses.diff import Difference
     from streamtape.core.misses.nearest import C, Recorded
     from streamtape.core.model import Request
+    from streamtape.core.redaction.secrets import Secrets
 
 
 _LINE_BYTES: Final = 400
@@ -71,10 +72,12 @@ class MissReport:
     """How many takes match and were all used, or None if none ever matched."""
     compared: tuple[int, int] = (0, 0)
     """How many recorded requests were chosen to be compared, and of how many."""
+    secrets: Secrets = field(repr=False, compare=False)
+    """What is kept out of its text."""
 
     def __str__(self) -> str:
         # The requests are redacted; this is for what they were found to differ in.
-        return clean_text("\n".join(self._lines()))
+        return clean_text("\n".join(self._lines()), self.secrets)
 
     @property
     def asked(self) -> str:
@@ -178,6 +181,7 @@ def explain_miss(
     recorded: Recorded[C],
     *,
     library: str,
+    secrets: Secrets,
     where: str = SETTINGS_PLACE,
 ) -> MissReport:
     """
@@ -188,12 +192,13 @@ def explain_miss(
         known: All takes in the library, in their order.
         recorded: Reads them, under the same rules.
         library: The folder, as its user would type it.
+        secrets: What to keep out of the report.
         where: Where its user would put a rule, as in "this rule in ...".
     """
     first, rules = first_takes(known), recorded.rules
     chosen = choose_candidates(match_input, first, body_bytes=len(asked.body))
     report = replace(
-        _begin(asked, match_input, library=library),
+        _begin(asked, match_input, secrets, library=library),
         compared=(len(chosen), len(first)),
         where=where,
     )
@@ -214,14 +219,22 @@ def explain_miss(
     return replace(
         report,
         nearest=plain(nearest.name),
-        differences=tuple(map(describe_change, changes[:_SHOWN_DIFFERENCES])),
+        differences=tuple(
+            describe_change(change, secrets) for change in changes[:_SHOWN_DIFFERENCES]
+        ),
         has_more=len(changes) > _SHOWN_DIFFERENCES,
         rule=rule,
     )
 
 
 def explain_exhausted(
-    asked: Request, match_input: MatchInput, *, name: str, takes: int, library: str
+    asked: Request,
+    match_input: MatchInput,
+    *,
+    name: str,
+    takes: int,
+    library: str,
+    secrets: Secrets,
 ) -> MissReport:
     """
     Return why a request is a miss whose takes were all used.
@@ -231,20 +244,24 @@ def explain_exhausted(
         name: Of the first take's cassette.
         takes: How many there are.
         library: The folder, as its user would type it.
+        secrets: What to keep out of the report.
     """
-    report = _begin(asked, match_input, library=library)
+    report = _begin(asked, match_input, secrets, library=library)
     return replace(report, nearest=plain(name), exhausted_takes=takes)
 
 
-def describe_request(asked: Request, match_input: MatchInput) -> str:
+def describe_request(asked: Request, match_input: MatchInput, secrets: Secrets) -> str:
     """Return a line that tells people which request this is."""
-    return _begin(asked, match_input, library="").asked
+    return _begin(asked, match_input, secrets, library="").asked
 
 
-def _begin(asked: Request, match_input: MatchInput, *, library: str) -> MissReport:
+def _begin(
+    asked: Request, match_input: MatchInput, secrets: Secrets, *, library: str
+) -> MissReport:
     report = MissReport(
         request=cut_line(f"{plain(asked.method)} {plain(asked.target)}"),
         library=plain(library),
+        secrets=secrets,
     )
     match match_input.body:
         case {"model": str(model), "messages": [*messages]}:

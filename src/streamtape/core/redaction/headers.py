@@ -1,5 +1,5 @@
 """
-What of requests and heads reaches a cassette: names, and the values that are harmless.
+What of requests and headers reaches a cassette: names, and values that are harmless.
 
 The values of all other headers are left out, and so are those of query parameters
 whose names say that they are secret.
@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import unquote, unquote_to_bytes
 
 from streamtape.core.model import Headers, Request, Response
-from streamtape.core.redaction.secrets import SECRET_NAME
+from streamtape.core.redaction.secrets import SECRET_NAME, Secrets
 from streamtape.core.redaction.text import (
     REDACTED,
     clean_bytes,
@@ -70,7 +70,7 @@ _MOST_DECODED: Final = 3
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CleanRequest(Request):
     """
-    A request that holds no key. It equals a request that holds the same.
+    A request that holds no secret. It equals a request that holds the same.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -85,10 +85,10 @@ class CleanRequest(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanResponse(Response):
-    """The head of a response that holds no key."""
+    """The head of a response that holds no secret."""
 
 
-def clean_request(request: Request) -> CleanRequest:
+def clean_request(request: Request, secrets: Secrets) -> CleanRequest:
     """Keep the names of all headers but the values of the harmless ones alone."""
     headers = []
     left_out = _find_left_out(request.headers)
@@ -96,36 +96,40 @@ def clean_request(request: Request) -> CleanRequest:
         lower = name.lower()
         if lower in left_out:
             continue
-        kept = clean_text(value) if lower in KEPT_REQUEST_HEADERS else REDACTED
+        is_kept = lower in KEPT_REQUEST_HEADERS
+        kept = clean_text(value, secrets) if is_kept else REDACTED
         if lower == "user-agent":
-            # The comment behind the product names the machine's system.
+            # The comment after the product names the machine's system.
             kept = kept.partition(" (")[0]
-        headers.append((clean_text(name), kept))
+        headers.append((clean_text(name, secrets), kept))
     return CleanRequest(
         method=request.method,
-        target=_clean_target(request.target),
+        target=_clean_target(request.target, secrets),
         headers=tuple(headers),
-        body=clean_strings(request.body),
+        body=clean_strings(request.body, secrets),
     )
 
 
-def clean_response(response: Response) -> CleanResponse:
+def clean_response(response: Response, secrets: Secrets) -> CleanResponse:
     """Keep the names of all headers but the values of the harmless ones alone."""
     left_out = _find_left_out(response.headers)
     headers = tuple(
-        (clean_text(name), _clean_response_value(name.lower(), value))
+        (
+            clean_text(name, secrets),
+            _clean_response_value(name.lower(), value, secrets),
+        )
         for name, value in response.headers
         if name.lower() not in left_out
     )
     return CleanResponse(
         status=response.status,
-        reason=clean_text(response.reason),
+        reason=clean_text(response.reason, secrets),
         headers=headers,
         offset_ns=response.offset_ns,
     )
 
 
-def replayed_headers(headers: Headers) -> Headers:
+def replayed_headers(headers: Headers, secrets: Secrets) -> Headers:
     """
     Return the headers of a cassette that a client may see.
 
@@ -137,7 +141,7 @@ def replayed_headers(headers: Headers) -> Headers:
         for name, value in headers
         if value != REDACTED
         and _FIELD_NAME.fullmatch(name)
-        and _clean_response_value(name.lower(), value) == value
+        and _clean_response_value(name.lower(), value, secrets) == value
     )
 
 
@@ -152,36 +156,37 @@ def _find_left_out(headers: Headers) -> frozenset[str]:
     return _FRAMING | named
 
 
-def _clean_response_value(lower: str, value: str) -> str:
+def _clean_response_value(lower: str, value: str, secrets: Secrets) -> str:
     if lower == "location":
         # A browser drops tabs and takes two slashes for another host.
         is_local = re.fullmatch(r"/(?![/\\])[!-~]*", value)
-        return _clean_target(value) if is_local else REDACTED
+        return _clean_target(value, secrets) if is_local else REDACTED
     if lower in _RESPONSE_VALUES or lower.startswith(_RESPONSE_PREFIXES):
-        return clean_text(value)
+        return clean_text(value, secrets)
     return REDACTED
 
 
-def _clean_target(target: str) -> str:
+def _clean_target(target: str, secrets: Secrets) -> str:
     path, mark, query = target.partition("?")
     pairs = []
     for pair in query.split("&"):
         name, equals, value = pair.partition("=")
         if equals and SECRET_NAME.search(unquote(name)):
             value = REDACTED
-        pairs.append(_clean_piece(name) + equals + _clean_piece(value))
-    segments = map(_clean_piece, path.split("/"))
+        name, value = (_clean_segment(each, secrets) for each in (name, value))
+        pairs.append(name + equals + value)
+    segments = (_clean_segment(each, secrets) for each in path.split("/"))
     return "/".join(segments) + mark + "&".join(pairs)
 
 
-def _clean_piece(piece: str) -> str:
-    """Replace every key, and the whole piece if one is percent-encoded."""
-    if "%" not in piece and "+" not in piece:
-        return clean_text(piece)
-    decoded = piece.encode(errors="surrogateescape")
+def _clean_segment(segment: str, secrets: Secrets) -> str:
+    """Replace every secret, and the whole segment if one is percent-encoded."""
+    if "%" not in segment and "+" not in segment:
+        return clean_text(segment, secrets)
+    decoded = segment.encode(errors="surrogateescape")
     for _ in range(_MOST_DECODED):
         decoded = unquote_to_bytes(decoded)
         for read in (decoded, decoded.replace(b"+", b" ")):
-            if clean_bytes(read) != read:
+            if clean_bytes(read, secrets) != read:
                 return REDACTED
-    return clean_text(piece)
+    return clean_text(segment, secrets)

@@ -1,8 +1,8 @@
 """
-The kinds of keys that anybody can tell by their looks.
+The rules by which anybody can tell a secret by its looks.
 
-Each begins with a word, which is public, and goes on with what is secret. All
-patterns run in linear time and are tried only where their word stands.
+Each secret of a rule begins with a word, which is public. All patterns run in linear
+time and are tried only where their word stands.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ _ENDLESS: Final = re.compile(rb"(\[[^\]]+\])\{[0-9]+,\}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class KeyKind:
+class SecretRule:
     """
-    One kind of key. What a group of the pattern holds is kept, the rest is secret.
+    How one kind of secret looks. What a group of the pattern holds is kept.
     """
 
     name: str
     """As a person is told of it, with its article."""
     word: bytes
-    """What stands in every key of this kind."""
+    """What stands in every such secret."""
     source: bytes
     opener: bytes
-    """A pattern for the public words that a key may begin with, longest first."""
+    """A pattern for the public words that it may begin with, longest first."""
     cut_opener: bytes = b""
     """What one that was cut off has of it at least; empty for the opener."""
     may_be_words: bool = False
     """Whether words may follow the public one: ``sk-learn``, ``hf_transfer``."""
     pattern: re.Pattern[bytes] = field(init=False)
     partial: regex.Pattern[bytes] = field(init=False)
-    """The same pattern, for an engine that also finds what may become a key."""
+    """The same pattern, for an engine that also finds what may become a secret."""
     public: re.Pattern[bytes] = field(init=False)
     public_if_cut: re.Pattern[bytes] = field(init=False)
     more: re.Pattern[bytes] | None = field(init=False)
-    """How a whole key may go on; None for keys that can't for ever."""
+    """How a whole one may go on; None for those that can't for ever."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pattern", re.compile(self.source))
@@ -54,11 +54,11 @@ class KeyKind:
         object.__setattr__(self, "more", more)
 
 
-def _behind(before: bytes, word: bytes) -> bytes:
+def _after(before: bytes, word: bytes) -> bytes:
     """
-    Return what holds behind a word that none of some characters stand before.
+    Return what holds after a word that none of some characters stand before.
 
-    The last letter of a JSON or URL escape is none of the text's. Checked behind
+    The last letter of a JSON or URL escape is none of the text's. Checked after
     the word, because a pattern that begins with one is searched ten times as fast.
     """
     word = re.escape(word)
@@ -73,12 +73,12 @@ def _behind(before: bytes, word: bytes) -> bytes:
 def _in_all_cases(word: bytes) -> tuple[bytes, ...]:
     """
     Return the spellings of a name whose case says nothing, as people and programs
-    write it. The case of a key itself always does.
+    write it. The case of a secret itself always does.
     """
     return word, word.lower(), word.upper()
 
 
-_SK: Final = rb"sk-" + _behind(rb"A-Za-z0-9_-", b"sk-")
+_SK: Final = rb"sk-" + _after(rb"A-Za-z0-9_-", b"sk-")
 _PRIVATE: Final = b"PRIVATE KEY-----"
 _BEGIN: Final = rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
 _END: Final = rb"-----END [A-Z ]{0,40}PRIVATE KEY-----"
@@ -86,41 +86,41 @@ _LINE_END: Final = rb"(?:\s|\\+[nr])*+"
 _COLON: Final = rb"\\{0,4}\"? {0,2}: {0,2}\\{0,4}\"?"
 """Between the name of a header and its value, also as JSON in JSON writes it."""
 
-KEY_KINDS: Final = (
+SECRET_RULES: Final = (
     # Base64 has no dash, but base64url and words have one.
-    KeyKind(
+    SecretRule(
         "an Anthropic key",
         b"sk-ant-",
         _SK + rb"ant-[A-Za-z0-9_-]{13,}",
         rb"sk-ant-(?:[a-z]{3,5}[0-9]{2}-)?",
         may_be_words=True,
     ),
-    # No word goes on like this, so it is one behind a letter too.
-    KeyKind(
+    # No word goes on like this, so it is one after a letter too.
+    SecretRule(
         "an Anthropic key",
         b"sk-ant-",
         rb"sk-ant-[a-z]{3,5}[0-9]{2}-[A-Za-z0-9_-]{13,}",
         rb"sk-ant-[a-z]{3,5}[0-9]{2}-",
         may_be_words=True,
     ),
-    KeyKind(
+    SecretRule(
         "a key like OpenAI's",
         b"sk-",
         _SK + rb"(?:proj|svcacct|admin|or-v1)-[A-Za-z0-9_-]{20,}",
         rb"sk-(?:proj-|svcacct-|admin-|or-v1-)?",
         may_be_words=True,
     ),
-    KeyKind(
+    SecretRule(
         "a key like OpenAI's",
         b"sk-",
         _SK + rb"[A-Za-z0-9_]{20,}",
         rb"sk-",
         may_be_words=True,
     ),
-    KeyKind("an AWS key id", b"AKIA", rb"AKIA[0-9A-Z]{16}", rb"AKIA"),
-    KeyKind("an AWS key id", b"ASIA", rb"ASIA[0-9A-Z]{16}", rb"ASIA"),
+    SecretRule("an AWS key id", b"AKIA", rb"AKIA[0-9A-Z]{16}", rb"AKIA"),
+    SecretRule("an AWS key id", b"ASIA", rb"ASIA[0-9A-Z]{16}", rb"ASIA"),
     *(
-        KeyKind(
+        SecretRule(
             "a GitHub token",
             word,
             word + rb"[A-Za-z0-9]{36,}",
@@ -129,74 +129,74 @@ KEY_KINDS: Final = (
         )
         for word in (b"gho_", b"ghp_", b"ghr_", b"ghs_", b"ghu_")
     ),
-    KeyKind(
+    SecretRule(
         "a GitHub token",
         b"github_pat_",
         rb"github_pat_[A-Za-z0-9_]{22,}",
         rb"github_pat_",
         may_be_words=True,
     ),
-    KeyKind(
+    SecretRule(
         "a GitLab token",
         b"glpat-",
-        rb"glpat-" + _behind(rb"A-Za-z0-9_-", b"glpat-") + rb"[A-Za-z0-9_-]{20,}",
+        rb"glpat-" + _after(rb"A-Za-z0-9_-", b"glpat-") + rb"[A-Za-z0-9_-]{20,}",
         rb"glpat-",
         may_be_words=True,
     ),
-    KeyKind(
+    SecretRule(
         "a Google key",
         b"AIza",
-        rb"AIza" + _behind(rb"A-Za-z0-9+/_-", b"AIza") + rb"[A-Za-z0-9_-]{35}",
+        rb"AIza" + _after(rb"A-Za-z0-9+/_-", b"AIza") + rb"[A-Za-z0-9_-]{35}",
         rb"AIza",
     ),
-    KeyKind(
+    SecretRule(
         "a Slack token",
         b"xox",
-        rb"xox" + _behind(rb"A-Za-z0-9_-", b"xox") + rb"[abeoprs]-[A-Za-z0-9-]{15,}",
+        rb"xox" + _after(rb"A-Za-z0-9_-", b"xox") + rb"[abeoprs]-[A-Za-z0-9-]{15,}",
         rb"xox[abeoprs]-",
         may_be_words=True,
     ),
-    KeyKind(
+    SecretRule(
         "a Stripe key",
         b"k_live_",
         rb"[rs]k_live_(?<![A-Za-z0-9_-][rs]k_live_)[A-Za-z0-9]{20,}",
         rb"[rs]k_live_",
     ),
-    KeyKind(
+    SecretRule(
         "an npm token",
         b"npm_",
         rb"npm_[A-Za-z0-9]{36,}",
         rb"npm_",
         may_be_words=True,
     ),
-    KeyKind(
+    SecretRule(
         "a Hugging Face token",
         b"hf_",
         rb"hf_[A-Za-z]{34,}",
         rb"hf_",
         may_be_words=True,
     ),
-    KeyKind(
+    SecretRule(
         "a PyPI token", b"pypi-AgEI", rb"pypi-AgEI[A-Za-z0-9_-]{50,}", rb"pypi-AgEI"
     ),
     # Possessive, and at the start of a word alone: what turns out to be no token is
     # looked at once. The bounds are far beyond the tokens that are in use.
-    KeyKind(
+    SecretRule(
         "a JSON web token",
         b"eyJ",
         rb"eyJ"
-        + _behind(rb"A-Za-z0-9_-", b"eyJ")
+        + _after(rb"A-Za-z0-9_-", b"eyJ")
         + rb"[A-Za-z0-9_-]{8,8192}+\.eyJ[A-Za-z0-9_-]{8,8192}+\.[A-Za-z0-9_-]{8,}",
         rb"eyJ",
         # Any JSON in base64 begins as its head does, and the head is no secret.
         cut_opener=rb"eyJ"
-        + _behind(rb"A-Za-z0-9_-", b"eyJ")
+        + _after(rb"A-Za-z0-9_-", b"eyJ")
         + rb"[A-Za-z0-9_-]{8,8192}+\.eyJ",
     ),
-    KeyKind(
+    SecretRule(
         "a private key",
         _PRIVATE,
-        # Base64 alone, with line ends that may be escaped: text and JSON behind a
+        # Base64 alone, with line ends that may be escaped: text and JSON after a
         # key without its end stay. One with a password says so first.
         _BEGIN
         + _LINE_END
@@ -208,9 +208,9 @@ KEY_KINDS: Final = (
         + rb")?",
         _BEGIN,
     ),
-    # A word behind "Bearer" in prose has no digit.
+    # A word after "Bearer" in prose has no digit.
     *(
-        KeyKind(
+        SecretRule(
             "a bearer token",
             word,
             rb"(%b)" % word + rb"(?=[A-Za-z._~+/=-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{20,}",
@@ -220,13 +220,13 @@ KEY_KINDS: Final = (
         for word in _in_all_cases(b"Bearer ")
     ),
     *(
-        KeyKind("an AWS signature", word, rb"(%b)%b{16,}" % (word, digit), word)
+        SecretRule("an AWS signature", word, rb"(%b)%b{16,}" % (word, digit), word)
         for word in _in_all_cases(b"X-Amz-Signature=")
         for digit in (b"[0-9a-f]", b"[0-9A-F]")
     ),
     # In a query, and as a header, also in JSON, where it may be named in prose.
     *(
-        KeyKind(
+        SecretRule(
             "an AWS session token",
             word,
             rb"(%b(?:=|%b(?=[A-Za-z%%._~+/=-]{0,64}[0-9])))" % (word, _COLON)
@@ -260,14 +260,14 @@ OPENERS: Final = (
     *_in_all_cases(b"Bearer "),
     *_in_all_cases(b"X-Amz-S"),
 )
-"""One of them stands in the beginning of each key."""
+"""One of them stands in the beginning of each secret."""
 
 LONGEST_OPENER_BYTES: Final = 32
-"""No key begins with more public characters, but for private keys."""
+"""None begins with more public characters, but for private keys."""
 
 _SHORT_BYTES: Final = 1024
 _NEAR_BYTES: Final = 64
-"""More than what stands before the run in a key, or behind it in its last line."""
+"""More than what stands before the run in a secret, or after it in its last line."""
 
 _SHORTEST_RUN = b"A" * 20
 _RUNS = bytes(
@@ -276,21 +276,21 @@ _RUNS = bytes(
     else ord(" ")
     for code in range(256)
 )
-"""Maps every character that keys are made of to one, to find long runs of them."""
+"""Maps every character that secrets are made of to one, to find long runs of them."""
 
 
 def has_long_run(raw: bytes) -> bool:
     """
-    Whether there are 20 characters of keys in a row: without them there is no key.
+    Whether there are 20 characters in a row that a rule asks for at least.
 
     Few events have them, and this takes a tenth of the time of a search.
     """
-    return _SHORTEST_RUN in raw.translate(_RUNS)
+    return raw.translate(_RUNS).find(_SHORTEST_RUN) >= 0
 
 
 def find_runs(raw: bytes) -> bytes:
     """
-    Return what stands near long runs, all in which a key can be; empty if nowhere.
+    Return what stands near long runs, all in which a secret can be; empty if nowhere.
 
     Short bytes come back whole. Of long ones, such as those of a file, it is a small
     part, unless they are encoded.
@@ -313,12 +313,12 @@ def find_runs(raw: bytes) -> bytes:
         until = end + _NEAR_BYTES
         start = runs.find(_SHORTEST_RUN, end)
     near.append(raw[from_:until])
-    # What can't be a part of a key keeps them apart.
+    # What can't be a part of a secret keeps them apart.
     return b"\0".join(near)
 
 
-def kinds_in(raw: bytes) -> Iterator[KeyKind]:
-    """Yield the kinds of key whose word stands in some bytes."""
-    for kind in KEY_KINDS:
-        if kind.word in raw:
-            yield kind
+def rules_in(raw: bytes) -> Iterator[SecretRule]:
+    """Yield the rules whose word stands in some bytes."""
+    for rule in SECRET_RULES:
+        if raw.find(rule.word) >= 0:
+            yield rule

@@ -1,5 +1,5 @@
 """
-A second look for keys: at what was written, and at joined texts with no escapes.
+A second look for secrets: at what was written, and at joined texts with no escapes.
 
 The redactor works event by event while a stream runs. This knows nothing of how it
 does, so that it finds what was missed, and what older cassettes hold.
@@ -11,16 +11,20 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streamtape.core.messages.deltas import OrdinaryDeltas, find_delta
+from streamtape.core.messages.deltas import (
+    AnyEvent,
+    EventReader,
+    find_deltas,
+)
 from streamtape.core.model import Ending, Headers, Part, Request, Response
 from streamtape.core.redaction.headers import clean_request, clean_response
-from streamtape.core.redaction.rules import find_runs, kinds_in
-from streamtape.core.redaction.secrets import remembered_in
+from streamtape.core.redaction.rules import find_runs, rules_in
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_json, clean_text, unescape
 
 _LOOKED_AT_BYTES: Final = 256 * 1024
 _OVERLAP_BYTES: Final = 20 * 1024
-"""Longer than any key but a private one, whose first line tells it."""
+"""Longer than any secret but a private key, whose first line tells it."""
 _MOST_TEXTS: Final = 256
 _MOST_LEAKS: Final = 100
 
@@ -43,32 +47,35 @@ class Leak:
         return f"{self.kind} in {self.where}"
 
 
-def find_kinds(raw: bytes) -> list[str]:
-    """Name the kinds of key in some bytes, as they stand and without their escapes."""
+def find_kinds(raw: bytes, secrets: Secrets) -> list[str]:
+    """Name the kinds of secret in some bytes, as they stand and without escapes."""
     found: dict[str, None] = {}
     plain = unescape(raw)
     for read in (raw,) if plain is raw else (raw, plain):
         near = find_runs(read)
-        if remembered_in(read, has_run=bool(near)):
+        if secrets.known.spellings_in(read, has_run=bool(near)):
             found[SEEN] = None
-        for kind in kinds_in(near):
-            if kind.pattern.search(near):
-                found[kind.name] = None
+        for rule in rules_in(near):
+            if rule.pattern.search(near):
+                found[rule.name] = None
     return list(found)
 
 
 class RawScanner:
     """Looks at the bytes of a whole file, block by block, whatever they mean."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
         self.kinds: list[str] = []
-        """Kinds of key that were found so far, each once."""
+        """Kinds of secret that were found so far, each once."""
+        self._secrets = secrets
         self._tail = b""
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes of the file."""
         data = self._tail + block
-        new = [kind for kind in find_kinds(data) if kind not in self.kinds]
+        new = [
+            kind for kind in find_kinds(data, self._secrets) if kind not in self.kinds
+        ]
         self.kinds += new
         self._tail = data[-_OVERLAP_BYTES:]
 
@@ -76,23 +83,27 @@ class RawScanner:
 class JoinedTexts:
     """Looks at texts that come in pieces, of any length, in bounded memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._texts: dict[Hashable, list[bytes]] = {}
         self._size = 0
         self._kinds: dict[str, None] = {}
 
     def feed(self, place: Hashable, text: bytes) -> None:
-        """Take the next piece of one of the texts."""
+        """Take what comes next of one of the texts."""
         pieces = self._texts.get(place)
         if pieces is None:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._look()
+                self._texts.clear()
             pieces = self._texts[place] = []
         pieces.append(text)
         self._size += len(text)
-        if self._size > _LOOKED_AT_BYTES or len(self._texts) > _MOST_TEXTS:
+        if self._size > _LOOKED_AT_BYTES:
             self._look()
 
     def find_kinds(self) -> list[str]:
-        """Name the kinds of key that were found in all texts so far."""
+        """Name the kinds of secret that were found in all texts so far."""
         self._look()
         return list(self._kinds)
 
@@ -100,25 +111,24 @@ class JoinedTexts:
         self._size = 0
         for pieces in self._texts.values():
             text = b"".join(pieces)
-            self._kinds |= dict.fromkeys(find_kinds(text))
+            self._kinds |= dict.fromkeys(find_kinds(text, self._secrets))
             pieces[:] = [text[-_OVERLAP_BYTES:]]
-        if len(self._texts) > _MOST_TEXTS:
-            self._texts.clear()
 
 
 class LeakScanner:
     """Looks at all that a cassette says, record by record, in bounded memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._leaks: dict[Leak, None] = {}
-        self._joined = JoinedTexts()
-        self._ordinary = OrdinaryDeltas()
+        self._joined = JoinedTexts(secrets)
+        self._reader = EventReader()
         self._parts = 0
         self._is_stream = False
 
     def request(self, request: Request) -> None:
         """Look at the request: all that would be redacted today is a leak."""
-        clean = clean_request(request)
+        clean = clean_request(request, self._secrets)
         self._headers("request", request.headers, clean.headers)
         if clean.target != request.target:
             self._add(request.target.encode(errors="replace"), "the request's target")
@@ -128,30 +138,29 @@ class LeakScanner:
     def response(self, response: Response) -> None:
         """Look at the head of the response."""
         self._is_stream = response.is_event_stream
-        clean = clean_response(response)
+        clean = clean_response(response, self._secrets)
         self._headers("response", response.headers, clean.headers)
         if clean.reason != response.reason:
             self._add(response.reason.encode(errors="replace"), "the response's status")
 
-    def part(self, part: Part) -> None:
-        """Look at an event or a chunk."""
+    def part(self, part: Part) -> AnyEvent | None:
+        """Look at an event or a chunk; returns what the event says."""
         self._parts += 1
-        if clean_json(part.raw) != part.raw:
+        if clean_json(part.raw, self._secrets) != part.raw:
             word = "event" if self._is_stream else "chunk"
             self._add(part.raw, f"{word} {self._parts}")
         if not self._is_stream:
             self._joined.feed("chunks", part.raw)
-        elif (ordinary := self._ordinary.find(part.raw)) is not None:
-            place, text, _ = ordinary
+            return None
+        event = self._reader.read(part.raw)
+        for place, text in find_deltas(event):
             self._joined.feed(place, text)
-        elif (delta := find_delta(part.raw)) is not None:
-            for piece in delta.pieces:
-                self._joined.feed(piece.place, piece.text)
+        return event
 
     def end(self, ending: Ending, summary: Mapping[str, Any]) -> None:
         """Look at what stands in the ending, and at the summary beside it."""
         for said in (ending.detail, repr(summary)):
-            if clean_text(said) != said:
+            if clean_text(said, self._secrets) != said:
                 self._add(said.encode(errors="replace"), "the ending")
 
     def leaks(self) -> list[Leak]:
@@ -167,10 +176,10 @@ class LeakScanner:
         kept = set(clean)
         for name, value in headers:
             if (name, value) not in kept:
-                where = f"{whose} header {clean_text(name)}"
+                where = f"{whose} header {clean_text(name, self._secrets)}"
                 self._add(value.encode(errors="surrogateescape"), where)
 
     def _add(self, raw: bytes, where: str) -> None:
-        for kind in find_kinds(raw) or ["a value that is not kept"]:
+        for kind in find_kinds(raw, self._secrets) or ["a value that is not kept"]:
             if len(self._leaks) < _MOST_LEAKS:
                 self._leaks[Leak(kind, where)] = None

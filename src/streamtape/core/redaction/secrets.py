@@ -1,11 +1,10 @@
 """
-Secrets that this process has seen: they are known exactly, whatever they look like.
+Secrets that were seen: they are known exactly, whatever they look like.
 
 What a client sends as its key is kept out of every cassette and log from then on,
 in each spelling in which it could come back: as it is, in JSON, in a URL, in hex
-and in base64. One pattern finds any of them, and where one begins. They are
-remembered for the process, not for one server: a key is one wherever it turns up.
-They never reach a disk, nor does a digest of one.
+and in base64. One pattern finds any of them, and where one begins. Each server, and
+each command, remembers its own. They never reach a disk, nor does a digest of one.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ import binascii
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
+from streamtape.core.messages.deltas import BACKSLASH
 from streamtape.core.model import Request
 from streamtape.core.redaction.rules import OPENERS, find_runs, has_long_run
 
@@ -44,9 +44,9 @@ class Beginnings:
             at = max(range(len(word)), key=lambda index: (_rarity(word[index]), index))
             reach = max(reach, len(word) - at - 1)
             before, after = word[:at], word[at + 1 :]
-            # Its own character too, as what looks back begins behind it.
-            behind = rb"(?<=%b)" % re.escape(word[: at + 1]) if before else b""
-            around.setdefault(word[at : at + 1], []).append(behind + re.escape(after))
+            # Its own character too, as what looks back stands after it.
+            preceded = rb"(?<=%b)" % re.escape(word[: at + 1]) if before else b""
+            around.setdefault(word[at : at + 1], []).append(preceded + re.escape(after))
         alternatives = (
             re.escape(rarest) + b"(?:" + b"|".join(rests) + b")"
             for rarest, rests in sorted(around.items())
@@ -54,7 +54,7 @@ class Beginnings:
         self.search: Final = re.compile(b"|".join(alternatives)).search
         """Takes a text and from where on; what is found is within a word."""
         self.reach: Final = reach
-        """From how far before a place one has to search for words that end behind."""
+        """From how far before a place one has to search for words that end after it."""
 
 
 def _without_longer(words: Iterable[bytes]) -> list[bytes]:
@@ -71,6 +71,7 @@ def _rarity(code: int) -> int:
     return len(_COMMON) if place < 0 else place
 
 
+_LINE_FEED: Final = ord("\n")
 _LINE_END: Final = re.compile(rb"(?:[\r\n]|\\{1,4}[nr])(?:\s|\\{1,4}[nrt])*+")
 """With what indents the next line; also as JSON, and JSON in JSON, writes it."""
 
@@ -151,7 +152,7 @@ def _longest_first(spellings: Iterable[bytes]) -> tuple[bytes, ...]:
     return tuple(sorted(spellings, key=len, reverse=True))
 
 
-HEAD_BYTES: Final = 4
+BEGINNING_BYTES: Final = 4
 """How much of a secret has to be there before it is taken for the beginning of one."""
 
 
@@ -175,27 +176,26 @@ class Spelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class KnownSecrets:
     """All secrets that are looked for; made anew whenever there is another one."""
 
     secrets: tuple[Spelled, ...]
     has_short: bool
     """Whether one is found where there is no long run."""
     beginnings: Beginnings
-    """Of every spelling, and the words of known kinds of keys."""
+    """Of every spelling, and the words of the known rules: what has none is neither."""
 
     @staticmethod
-    def of(secrets: tuple[Spelled, ...]) -> Remembered:
+    def of(secrets: tuple[Spelled, ...]) -> KnownSecrets:
         """Make ready to look for some secrets."""
-        heads = [each[:HEAD_BYTES] for secret in secrets for each in secret.spellings]
+        size = BEGINNING_BYTES
+        begun = [each[:size] for secret in secrets for each in secret.spellings]
         # A line may end within the first bytes, and then it doesn't in the next ones.
-        heads += [
-            each[HEAD_BYTES : 2 * HEAD_BYTES]
-            for secret in secrets
-            for each in secret.in_base64
+        begun += [
+            each[size : 2 * size] for secret in secrets for each in secret.in_base64
         ]
         has_short = not all(secret.has_run for secret in secrets)
-        return Remembered(secrets, has_short, Beginnings([*OPENERS, *heads]))
+        return KnownSecrets(secrets, has_short, Beginnings([*OPENERS, *begun]))
 
     def spellings_in(self, raw: bytes, *, has_run: bool) -> list[bytes]:
         """
@@ -210,12 +210,14 @@ class Remembered:
             return []
         found: list[bytes] = []
         for secret in self.secrets:
-            found += [each for each in secret.spellings if each in raw]
-        if has_run and (b"\n" in raw or b"\\" in raw):
+            found += [each for each in secret.spellings if raw.find(each) >= 0]
+        if has_run and (_LINE_FEED in raw or BACKSLASH in raw):
             found += self._wrapped_in(find_runs(raw))
         return sorted(found, key=len, reverse=True) if found else found
 
-    def find_unfinished(self, text: bytes, *, shortest: int) -> int | None:
+    def find_unfinished(
+        self, text: bytes, *, shortest: int = BEGINNING_BYTES
+    ) -> int | None:
         """
         Return where the bytes end in the beginning of a secret, or None.
 
@@ -284,145 +286,109 @@ _SURE_CHARS: Final = 20
 _LONGEST_CHARS: Final = 4096
 _SHORTEST_COOKIE_CHARS: Final = 16
 """What is shorter tells a page its colours, or a day: a text may hold it by chance."""
-_MOST_SEEN: Final = 64
+_MOST_SENT: Final = 64
 
 
-_own: dict[str, Spelled] = {}
-"""Those of this process: its token, and what its environment holds."""
-
-_seen: dict[str, Spelled] = {}
-"""Those that clients sent, the oldest first."""
-
-_known = Remembered.of(())
-
-
-def remember_secret(value: str) -> None:
+class Secrets:
     """
-    Keep a value out of everything that is written from now on.
+    What one server, or one command, keeps out of cassettes and logs.
 
-    For values of this process, which are never forgotten. Passed over are values that
-    are no secrets but words, which a redactor would take out of people's texts: those
-    of less than 8 characters, and those of less than 20 that have no digit.
+    A new one knows only what anybody can tell by its looks. Whoever redacts gets it
+    as an argument and may look from any thread while more is remembered.
     """
-    if value not in _own and _is_secret(value):
-        _own[value] = Spelled.of(value)
-        _seen.pop(value, None)
-        _renew()
+
+    def __init__(self) -> None:
+        self.known = KnownSecrets.of(())
+        """What is looked for now; another object as soon as more is remembered."""
+        self._own: dict[str, Spelled] = {}
+        self._sent: dict[str, Spelled] = {}
+        """What clients sent, the oldest first."""
+
+    def add(self, value: str) -> None:
+        """
+        Keep a value out of everything that is written from now on; never forgotten.
+
+        Passed over are values that are no secrets but words, which a redactor would
+        take out of people's texts: those of less than 8 characters, and those of less
+        than 20 that have no digit.
+        """
+        if value not in self._own and is_secret(value):
+            self._own[value] = Spelled.of(value)
+            self._sent.pop(value, None)
+            self._renew()
+
+    def remember_environment(self, environ: Mapping[str, str]) -> None:
+        """Add what the SDK of this environment would send as its key."""
+        for name in _VARIABLES:
+            self.add(environ.get(name, ""))
+
+    def remember_request(self, request: Request) -> None:
+        """
+        Remember the secrets that a request carries in its headers and its query.
+
+        Of what clients sent the last 64 are kept.
+        """
+        for value in _secrets_in(request):
+            known = self._sent.pop(value, None)
+            if known is not None:
+                self._sent[value] = known
+            elif value not in self._own and is_secret(value):
+                self._sent[value] = Spelled.of(value)
+                for oldest in list(self._sent)[:-_MOST_SENT]:
+                    self._sent.pop(oldest, None)
+                self._renew()
+
+    @property
+    def values(self) -> list[str]:
+        """
+        What is remembered as it was said, for those who spell it in their own way.
+        """
+        return [*self._own, *self._sent]
+
+    def _renew(self) -> None:
+        # Right also if another thread does so at this moment.
+        while True:
+            secrets = (*self._own.values(), *self._sent.values())
+            self.known = KnownSecrets.of(secrets)
+            if secrets == (*self._own.values(), *self._sent.values()):
+                return
 
 
-def _remember_seen(value: str) -> None:
-    """Remember a value that a client sent: the 64 that were sent last are."""
-    known = _seen.pop(value, None)
-    if known is not None:
-        _seen[value] = known
-    elif value not in _own and _is_secret(value):
-        _seen[value] = Spelled.of(value)
-        for oldest in list(_seen)[:-_MOST_SEEN]:
-            _seen.pop(oldest, None)
-        _renew()
-
-
-def remember_request(request: Request) -> None:
-    """Remember the keys that a request carries in its headers and its query."""
-    for name, value in request.headers:
-        if _HEADERS.fullmatch(name):
-            _remember_header(name.lower(), value)
-    _, mark, query = request.target.partition("?")
-    if mark:
-        for name, value in parse_qsl(query):
-            if SECRET_NAME.search(name):
-                _remember_seen(value)
-
-
-def remember_environment(environ: Mapping[str, str]) -> None:
-    """Remember the keys with which the SDK of this environment would ask."""
-    for name in _VARIABLES:
-        remember_secret(environ.get(name, ""))
-
-
-def remembered_values() -> list[str]:
-    """
-    Return what is remembered as it was said, for those who spell it in their own way.
-    """
-    return [*_own, *_seen]
-
-
-def forget_secrets() -> None:
-    """
-    Forget all of them. For tests: a process has no reason to.
-    """
-    _own.clear()
-    _seen.clear()
-    _renew()
-
-
-def remembered_in(raw: bytes, *, has_run: bool) -> list[bytes]:
-    """
-    Return the spellings of secrets that stand in some bytes, longest first.
-
-    Each is as it stands there, so one in base64 may have line ends in it.
-
-    Args:
-        has_run: Whether :func:`has_long_run` holds for the bytes.
-    """
-    return _known.spellings_in(raw, has_run=has_run)
-
-
-def get_beginnings() -> Beginnings:
-    """
-    Return what finds the first bytes of a secret, and the words with which known kinds
-    of keys begin: where it finds nothing is neither.
-
-    It is another one as soon as another secret is remembered.
-    """
-    return _known.beginnings
-
-
-def find_unfinished(text: bytes, *, shortest: int = HEAD_BYTES) -> int | None:
-    """
-    Return where the bytes end in the beginning of a secret, or None.
-
-    Args:
-        shortest: How many bytes of it have to be there.
-    """
-    return _known.find_unfinished(text, shortest=shortest)
-
-
-def _is_secret(value: str) -> bool:
+def is_secret(value: str) -> bool:
+    """Whether a value is one to be kept out, and no word; see :meth:`Secrets.add`."""
     is_word = len(value) < _SURE_CHARS and not re.search(r"\d", value)
     return _SHORTEST_CHARS <= len(value) <= _LONGEST_CHARS and not is_word
 
 
-def _renew() -> None:
-    """
-    Make what is looked for anew; right also if another thread does at this moment.
-    """
-    global _known
-    while True:
-        secrets = (*_own.values(), *_seen.values())
-        _known = Remembered.of(secrets)
-        if secrets == (*_own.values(), *_seen.values()):
-            return
+def _secrets_in(request: Request) -> Iterator[str]:
+    for name, value in request.headers:
+        if _HEADERS.fullmatch(name):
+            yield from _secrets_in_header(name.lower(), value)
+    _, mark, query = request.target.partition("?")
+    if mark:
+        for name, value in parse_qsl(query):
+            if SECRET_NAME.search(name):
+                yield value
 
 
-def _remember_header(lower: str, value: str) -> None:
+def _secrets_in_header(lower: str, value: str) -> Iterator[str]:
     if lower == "cookie":
         for pair in value.split(";"):
             crumb = pair.partition("=")[2].strip()
             if len(crumb) >= _SHORTEST_COOKIE_CHARS:
-                _remember_seen(crumb)
+                yield crumb
     elif lower.endswith("authorization"):
         scheme, _, credentials = value.strip().partition(" ")
-        _remember_seen(credentials.strip() or scheme)
+        yield credentials.strip() or scheme
         if scheme.lower() == "basic":
-            _remember_basic(credentials)
+            yield from _password_in(credentials)
     else:
-        _remember_seen(value.strip())
+        yield value.strip()
 
 
-def _remember_basic(credentials: str) -> None:
+def _password_in(credentials: str) -> Iterator[str]:
     try:
         decoded = base64.b64decode(credentials, validate=True).decode()
     except (binascii.Error, ValueError):
         return
-    _remember_seen(decoded.partition(":")[2])
+    yield decoded.partition(":")[2]

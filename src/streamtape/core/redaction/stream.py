@@ -1,32 +1,36 @@
 """
 The body of a response without its secrets, also without those that come in pieces.
 
-A piece is held back only while the text ends in what may become a key and is more
-than the public word that keys begin with, so nothing is held of ordinary prose.
+A text that may go on as a secret is held back, and with it whatever comes after it,
+until it is decided what it is. The public word that secrets begin with is not enough
+for that, so nothing is held of ordinary prose.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from operator import ne
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from streamtape.core.messages.deltas import (
-    Delta,
-    OrdinaryDeltas,
-    Piece,
+    BACKSLASH,
+    AnyEvent,
+    Event,
+    EventReader,
+    TextDelta,
     find_begun,
-    find_delta,
+    find_deltas,
     find_ended,
+    read_event,
+    replace_texts,
 )
 from streamtape.core.model import Response, media_type
 from streamtape.core.redaction.rules import LONGEST_OPENER_BYTES
 from streamtape.core.redaction.scan import JoinedTexts
-from streamtape.core.redaction.secrets import get_beginnings
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import (
     PLACEHOLDER,
     CleanBytes,
@@ -36,9 +40,9 @@ from streamtape.core.redaction.text import (
     clean_strings,
     find_cut_off,
     find_endless,
-    find_keys,
+    find_secrets,
     find_unsure,
-    may_be_key,
+    may_be_secret,
     merge,
     unescape,
 )
@@ -47,122 +51,93 @@ _HELD_BYTES: Final = 1024 * 1024
 """
 How much of a body that is no event stream is held back at most.
 
-A key could be split over two chunks. JSON is redacted whole up to this length,
+A secret could be split over two chunks. JSON is redacted whole up to this length,
 which the largest answers of the API don't reach, and other bodies line by line.
 """
 
-_LONGEST_KEY_BYTES: Final = 32 * 1024
-"""Kept back where nothing shows that no key is being cut: a private key fits."""
+_LONGEST_SECRET_BYTES: Final = 32 * 1024
+"""Kept back where nothing shows that no secret is being cut: a private key fits."""
 
 _MOST_TEXTS: Final = 256
 """How many texts of a stream are told apart; no API has a tenth of it."""
 
 _JSON: Final = re.compile(r"application/(.+\+)?json")
 
-Cleaned = list[tuple[int, CleanBytes]]
+Cleaned: TypeAlias = list[tuple[int, CleanBytes]]
 """Parts with their offsets in ns."""
 
-
-class BodyRedactor(Protocol):
-    """
-    Takes the parts of a body in their order and gives them back without keys.
-
-    Parts keep their number, their order and their offsets in an event stream; in
-    other bodies they are joined as long as a key could be cut.
-    """
-
-    def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
-        """Take parts that came whole at one time; returns those that are sure now."""
-
-    def clean_rest(self, rest: bytes) -> CleanBytes:
-        """
-        Return what a cut event stream left over without keys; call it before the end.
-        """
-
-    def end(self) -> Cleaned:
-        """Return all that is still held."""
-
-    def find_kinds(self) -> list[str]:
-        """Name the kinds of key in the texts that were given back, joined."""
-
-
-def body_redactor(response: Response) -> BodyRedactor:
-    """Return what takes the keys out of the body of such a response."""
-    if response.is_event_stream:
-        return EventsRedactor()
-    if _JSON.fullmatch(media_type(response.headers)):
-        return _ChunksRedactor(cut_behind=b'"', until_bytes=_HELD_BYTES)
-    return _ChunksRedactor(cut_behind=b"\n", until_bytes=0)
+Watch: TypeAlias = Callable[[Event], object]
 
 
 @dataclass(slots=True, eq=False)
-class _Queued:
-    """An event that is held, or stands behind one that is."""
+class _HeldEvent:
+    """An event that is held, or comes after one that is."""
 
     offset_ns: int
     raw: bytes
-    delta: Delta | None = None
-    pieces: tuple[TextPiece | None, ...] = ()
-    """For each of the delta's pieces, in its order; None for one that stays."""
+    event: AnyEvent
+    deltas: list[TextDelta]
+    pending: list[PendingText | None]
+    """For each of the deltas; None for one that stays as it is."""
 
     @property
     def is_decided(self) -> bool:
-        return all(piece is None or piece.is_decided for piece in self.pieces)
+        return all(each is None or each.is_decided for each in self.pending)
 
 
 class EventsRedactor:
     """
-    Takes keys out of events; each text that comes in deltas is looked at as a whole.
+    Takes secrets out of events; each text that comes in deltas is looked at as a whole.
 
-    An event whose text may be the beginning of a key is held back until the next
-    ones show what it is, and so is all that comes behind it.
+    An event whose text may be the beginning of a secret is held back until the next
+    ones show what it is, and so is all that comes after it.
+
+    Args:
+        watch: As for :func:`body_redactor`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets, *, watch: Watch | None = None) -> None:
+        self._secrets = secrets
+        self._watch = watch
+        self._reader = EventReader()
         self._texts: dict[Hashable, HeldText] = {}
-        self._queue: deque[_Queued] = deque()
-        self._ordinary = OrdinaryDeltas()
-        self._joined = JoinedTexts()
+        self._held: deque[_HeldEvent] = deque()
+        self._joined = JoinedTexts(secrets)
 
     def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
         """Take events that came in one read; returns those that are sure now."""
         cleaned: Cleaned = []
         for raw in raws:
-            if not self._queue and (ordinary := self._ordinary.find(raw)) is not None:
-                # It has no part in a key, as nearly all.
-                place, text, is_plain = ordinary
-                held = self._texts.get(place)
-                if held is not None and held.passes(text):
-                    self._joined.feed(place, text)
-                    clean = CleanBytes(raw) if is_plain else clean_json(raw)
+            event = self._reader.read(raw)
+            if isinstance(event, tuple) and not self._held:
+                place, added = event
+                text = self._texts.get(place)
+                if text is not None and text.passes(added):
+                    # It has no part in a secret, as nearly all.
+                    is_plain = BACKSLASH not in raw
+                    clean = CleanBytes(raw) if is_plain else self._clean_json(raw)
                     cleaned.append((offset_ns, clean))
+                    self._joined.feed(place, added)
                     continue
-            delta = find_delta(raw)
-            if delta is None:
-                self._queue.append(_Queued(offset_ns, raw))
-            else:
-                pieces = tuple(map(self._feed_text, delta.pieces))
-                self._queue.append(_Queued(offset_ns, raw, delta, pieces))
-            for place in find_ended(raw, self._texts):
-                self._texts.pop(place).end()
+            self._hold(offset_ns, raw, event)
             cleaned += self._take_decided()
         return cleaned
 
     def clean_rest(self, rest: bytes) -> CleanBytes:
-        """Return the bytes behind the last whole event without keys."""
+        """Return the bytes after the last whole event without secrets."""
         plain = unescape(rest)
-        self._texts[None] = HeldText()
+        # It is no event that could be read: any text may go on with it, and also a
+        # new one.
+        texts = [*self._texts.values(), HeldText(self._secrets)]
         for start, end in find_begun(plain):
-            # It is no event that could be read: any text may go on with it, and also
-            # a new one.
-            text = plain[start:end]
-            if any(_goes_on_with(held, text) for held in self._texts.values()):
-                for held in self._texts.values():
-                    held.feed(text)
+            if any(text.would_hide(plain[start:end]) for text in texts):
+                for text in self._texts.values():
+                    text.feed(plain[start:end])
                 self._cut_texts()
-                return CleanBytes(_clean_cut(plain[:start]) + PLACEHOLDER)
+                before = _clean_cut(plain[:start], self._secrets)
+                return CleanBytes(before + PLACEHOLDER)
         self._cut_texts()
-        return _clean_cut(rest)
+        return _clean_cut(rest, self._secrets)
 
     def end(self) -> Cleaned:
         """Return all events that are still held."""
@@ -170,22 +145,30 @@ class EventsRedactor:
         return self._take_decided()
 
     def find_kinds(self) -> list[str]:
-        """Name the kinds of key in the texts that were given back, joined."""
+        """Name the kinds of secret in the texts that were given back, joined."""
         return self._joined.find_kinds()
 
-    def _feed_text(self, piece: Piece) -> TextPiece | None:
-        """Take one of the pieces of an event; None if it can have no part in a key."""
-        held = self._texts.get(piece.place)
-        if held is None:
-            if len(self._texts) >= _MOST_TEXTS:
-                self._forget_texts()
-            held = self._texts[piece.place] = HeldText()
-        return None if held.passes(piece.text) else held.feed(piece.text)
+    def _hold(self, offset_ns: int, raw: bytes, event: AnyEvent) -> None:
+        deltas = find_deltas(event)
+        pending = [self._feed_text(delta) for delta in deltas]
+        self._held.append(_HeldEvent(offset_ns, raw, event, deltas, pending))
+        if isinstance(event, Event):
+            for place in find_ended(event, self._texts):
+                self._texts.pop(place).end()
 
-    def _forget_texts(self) -> None:
-        for place, held in list(self._texts.items()):
-            if held.is_idle:
-                del self._texts[place]
+    def _feed_text(self, delta: TextDelta) -> PendingText | None:
+        """Take what is added to a text; None if it can have no part in a secret."""
+        place, added = delta
+        text = self._texts.get(place)
+        if text is None:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._make_room()
+            text = self._texts[place] = HeldText(self._secrets)
+        return None if text.passes(added) else text.feed(added)
+
+    def _make_room(self) -> None:
+        texts = self._texts.items()
+        self._texts = {place: text for place, text in texts if not text.is_idle}
         if len(self._texts) >= _MOST_TEXTS:
             self._cut_texts()
 
@@ -196,49 +179,44 @@ class EventsRedactor:
 
     def _take_decided(self) -> Cleaned:
         cleaned: Cleaned = []
-        queue = self._queue
-        while queue and queue[0].is_decided:
-            queued = queue.popleft()
-            cleaned.append((queued.offset_ns, self._clean(queued)))
+        while self._held and self._held[0].is_decided:
+            held = self._held.popleft()
+            cleaned.append((held.offset_ns, self._clean(held)))
         return cleaned
 
-    def _clean(self, queued: _Queued) -> CleanBytes:
-        delta = queued.delta
-        if delta is None:
-            return clean_json(queued.raw)
-        raw = queued.raw
-        texts = [
-            piece.text if taken is None else taken.cleaned
-            for piece, taken in zip(delta.pieces, queued.pieces, strict=True)
+    def _clean(self, held: _HeldEvent) -> CleanBytes:
+        raw = held.raw
+        deltas = [
+            (place, added if pending is None else pending.cleaned)
+            for (place, added), pending in zip(held.deltas, held.pending, strict=True)
         ]
-        for piece, text in zip(delta.pieces, texts, strict=True):
-            self._joined.feed(piece.place, text)
-        if any(map(ne, texts, (piece.text for piece in delta.pieces))):
-            raw = delta.replaced(texts)
-        return clean_json(raw)
+        if deltas != held.deltas:
+            raw = replace_texts(raw, [text for _, text in deltas])
+        clean = self._clean_json(raw)
+        for place, text in deltas:
+            self._joined.feed(place, text)
+        if self._watch is not None and isinstance(held.event, Event):
+            self._watch(held.event if clean == held.raw else read_event(clean))
+        return clean
 
-
-def _goes_on_with(held: HeldText, text: bytes) -> bool:
-    """Whether some of what is cut off would be a key's if it went on with a text."""
-    tried = deepcopy(held)
-    piece = tried.feed(text)
-    tried.end(is_cut=True)
-    return piece.cleaned != text
+    def _clean_json(self, raw: bytes) -> CleanBytes:
+        return clean_json(raw, self._secrets)
 
 
 class _ChunksRedactor:
     """
-    Takes keys out of a body that is cut only where no key can be.
+    Takes secrets out of a body that is cut only where none can be.
 
     Args:
-        cut_behind: A byte that no key holds.
+        cut_after: A byte that no secret holds.
         until_bytes: Nothing is cut before more than this is there.
     """
 
-    def __init__(self, *, cut_behind: bytes, until_bytes: int) -> None:
+    def __init__(self, secrets: Secrets, *, cut_after: bytes, until_bytes: int) -> None:
+        self._secrets = secrets
         self._held = bytearray()
         self._offset_ns = 0
-        self._cut_behind = cut_behind
+        self._cut_after = cut_after
         self._until_bytes = until_bytes
 
     def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
@@ -248,18 +226,18 @@ class _ChunksRedactor:
         held += b"".join(raws)
         if len(held) <= self._until_bytes:
             return []
-        cut = held.rfind(self._cut_behind) + 1
+        cut = held.rfind(self._cut_after) + 1
         if not cut and len(held) > _HELD_BYTES:
-            cut = len(held) - _LONGEST_KEY_BYTES
+            cut = len(held) - _LONGEST_SECRET_BYTES
         return self._take(cut)
 
     def clean_rest(self, rest: bytes) -> CleanBytes:
-        """Return bytes without keys; a body without events leaves nothing over."""
-        return clean_bytes(rest)
+        """Return bytes without secrets; a body without events leaves nothing over."""
+        return clean_bytes(rest, self._secrets)
 
     def end(self) -> Cleaned:
         """Return what is still held."""
-        self._held[:] = _clean_cut(bytes(self._held))
+        self._held[:] = _clean_cut(bytes(self._held), self._secrets)
         return self._take(len(self._held))
 
     def find_kinds(self) -> list[str]:
@@ -267,23 +245,43 @@ class _ChunksRedactor:
         return []
 
     def _take(self, size: int) -> Cleaned:
-        piece = bytes(self._held[:size])
+        chunk = bytes(self._held[:size])
         del self._held[:size]
-        return [(self._offset_ns, self._clean(piece))] if piece else []
+        if not chunk:
+            return []
+        # Also where it is no JSON: what is escaped there is no less a secret.
+        clean = clean_strings if self._until_bytes else clean_bytes
+        return [(self._offset_ns, clean(chunk, self._secrets))]
 
-    def _clean(self, piece: bytes) -> CleanBytes:
-        # Also where it is no JSON: what is escaped there is no less a key.
-        return clean_strings(piece) if self._until_bytes else clean_bytes(piece)
+
+BodyRedactor: TypeAlias = EventsRedactor | _ChunksRedactor
 
 
-def _clean_cut(raw: bytes) -> CleanBytes:
-    """Return bytes without keys that may be cut off within one."""
-    cleaned = clean_json(raw)
+def body_redactor(
+    response: Response, secrets: Secrets, *, watch: Watch | None = None
+) -> BodyRedactor:
+    """
+    Return what takes the secrets out of the body of such a response.
+
+    Args:
+        watch: Is given what each event says that is given back, but for ordinary
+            deltas, which add to a text and do nothing else; None for nobody.
+    """
+    if response.is_event_stream:
+        return EventsRedactor(secrets, watch=watch)
+    if _JSON.fullmatch(media_type(response.headers)):
+        return _ChunksRedactor(secrets, cut_after=b'"', until_bytes=_HELD_BYTES)
+    return _ChunksRedactor(secrets, cut_after=b"\n", until_bytes=0)
+
+
+def _clean_cut(raw: bytes, secrets: Secrets) -> CleanBytes:
+    """Return bytes without secrets that may be cut off within one."""
+    cleaned = clean_json(raw, secrets)
     plain = unescape(cleaned)
-    held = HeldText()
-    piece = held.feed(plain)
-    held.end(is_cut=True)
-    return cleaned if piece.cleaned == plain else CleanBytes(piece.cleaned)
+    text = HeldText(secrets)
+    pending = text.feed(plain)
+    text.end(is_cut=True)
+    return cleaned if pending.cleaned == plain else CleanBytes(pending.cleaned)
 
 
 _KEPT_BYTES: Final = 80
@@ -296,88 +294,66 @@ _OPEN_ESCAPE: Final = re.compile(rb"\\{1,4}(?:u(?:0(?:0[2-7]?)?)?)?\Z")
 """What an escape of JSON may begin with; there may be JSON in the text."""
 _LONGEST_OPEN_BYTES: Final = 8
 _MOST_SHARED: Final = 1024
-"""How many pieces in a row may each share an escape with the next."""
+"""How many deltas in a row may each share an escape with the next."""
 
 
 @dataclass(slots=True, eq=False)
-class _Unit:
-    """One piece of the text, or several that share escapes; without them."""
+class PendingText:
+    """What one delta adds to a text, and what may be written of it."""
 
     text: bytes
+    leader: PendingText | None = None
+    """The first of those with which it shares an escape; None if it is that itself."""
+    plain: bytes = b""
+    """Without escapes, and with all that it leads."""
+    start: int = 0
+    """Where that begins in what its text keeps."""
+    end: int = 0
     written: list[bytes] = field(default_factory=list)
-    """In order; all of it once the unit is decided."""
-    is_decided: bool = False
-
-    @property
-    def cleaned(self) -> bytes:
-        return b"".join(self.written)
-
-
-@dataclass(slots=True, eq=False)
-class TextPiece:
-    """A piece of the text, and what may be written of it."""
-
-    text: bytes
-    unit: _Unit | None = None
-    """None as long as it may end within an escape."""
-    is_first: bool = True
-    """Of its unit."""
+    """What may be written of it, in order; all of it once that is decided."""
+    is_written: bool = False
 
     @property
     def is_decided(self) -> bool:
         """Whether it is sure what may be written."""
-        return self.unit is not None and self.unit.is_decided
+        return (self.leader or self).is_written
 
     @property
     def cleaned(self) -> bytes:
         """
-        The piece without the keys; the place of one is in the piece it begins in.
+        The text without the secrets; the place of one is in the delta it begins in.
 
-        It stays as it is, with its escapes, if none of it belongs to a key.
+        It stays as it is, with its escapes, if none of it belongs to a secret.
         """
-        if self.unit is None or self.unit.cleaned == self.unit.text:
+        leader = self.leader or self
+        written = b"".join(leader.written)
+        if not leader.is_written or written == leader.plain:
             return self.text
-        return self.unit.cleaned if self.is_first else b""
-
-
-@dataclass(slots=True)
-class _Waiting:
-    unit: _Unit
-    start: int
-    end: int
+        return written if leader is self else b""
 
 
 class HeldText:
     """One text, and how far it is decided what of it may be written."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._text = b""  # The end of the text as it came: all that still matters.
         self._decided = 0  # How much of that is decided; all, where nothing is held.
-        self._is_idle = True
-        self._beginnings = get_beginnings()
-        self._look_from = 0  # Before that no key begins that the text ends in.
-        self._redacted_at = -1  # Where the key begins that the decided part ends in.
-        self._more: list[re.Pattern[bytes]] = []  # How that key may go on for ever.
-        self._waiting: list[_Waiting] = []
-        self._open: list[TextPiece] = []  # Those that end within an escape.
+        self._beginnings = secrets.known.beginnings
+        self._look_from = 0  # Before that no secret begins that the text ends in.
+        self._redacted_at = -1  # Where the secret begins that the decided part ends in.
+        self._more: list[re.Pattern[bytes]] = []  # How that may go on for ever.
+        self._waiting: list[PendingText] = []
+        self._open: list[PendingText] = []  # Those that end within an escape.
         self._tail = b""  # The end of what these hold.
-
-    def feed(self, text: bytes) -> TextPiece:
-        """Take the next piece; pieces before it may be decided by that."""
-        piece = TextPiece(text, is_first=not self._open)
-        self._open.append(piece)
-        self._is_idle = False
-        self._tail = (self._tail + text)[-_LONGEST_OPEN_BYTES:]
-        is_open = _OPEN_ESCAPE.search(self._tail)
-        if not is_open or len(self._open) >= _MOST_SHARED:
-            self._close()
-        return piece
+        self.is_idle = True
+        """Whether nothing is held, and it doesn't end in a secret or an escape."""
 
     def passes(self, text: bytes) -> bool:
-        """Take the next piece if it can have no part in a key, as nearly always."""
-        if not self._is_idle or (b"\\" in text and _needs_unescaping(text)):
+        """Take what is added if it can have no part in a secret, as nearly always."""
+        if not self.is_idle or (BACKSLASH in text and _needs_unescaping(text)):
             return False
-        beginnings = get_beginnings()
+        beginnings = self._secrets.known.beginnings
         if beginnings is not self._beginnings:
             # What was nothing may be the beginning of what is a secret since then.
             self._beginnings = beginnings
@@ -394,63 +370,75 @@ class HeldText:
             self._look_from = size - beginnings.reach
         return True
 
-    def _close(self) -> None:
-        """Take the pieces that are open as one."""
-        unit = _Unit(unescape(b"".join(piece.text for piece in self._open)))
-        for piece in self._open:
-            piece.unit = unit
-        self._open.clear()
-        self._tail = b""
-        text = unit.text
-        if self._more:
-            text = self._skip(text)
-            if self._more:
-                unit.is_decided = True
-                return
-        self._is_idle = not self._is_within_key
-        if self._is_idle:
-            if self.passes(text):
-                unit.written.append(text)
-                unit.is_decided = True
-                return
-            # On its own, in its event, it is one, whatever word came before.
-            self._keep(b"" if may_be_key(text) else self._text)
-        start = len(self._text)
-        self._text += text
-        self._waiting.append(_Waiting(unit, start, len(self._text)))
-        self._decide(find_keys(self._text), until=find_unsure(self._text))
-        self._is_idle = not self._is_within_key
+    def feed(self, text: bytes) -> PendingText:
+        """Take what is added; what was added before may be decided by that."""
+        pending = PendingText(text, self._open[0] if self._open else None)
+        self._open.append(pending)
+        self.is_idle = False
+        self._tail = (self._tail + text)[-_LONGEST_OPEN_BYTES:]
+        if not _OPEN_ESCAPE.search(self._tail) or len(self._open) >= _MOST_SHARED:
+            self._close()
+        return pending
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is held, and the text doesn't end in a key or an escape."""
-        return self._is_idle
-
-    @property
-    def _is_within_key(self) -> bool:
-        """Whether the next piece may belong to a key that has begun."""
-        return bool(self._waiting) or self._redacted_at >= 0
+    def would_hide(self, text: bytes) -> bool:
+        """Whether some of a text would be a secret's if it came next and broke off."""
+        tried = deepcopy(self, {id(self._secrets): self._secrets})
+        pending = tried.feed(text)
+        tried.end(is_cut=True)
+        return pending.cleaned != text
 
     def end(self, *, is_cut: bool = False) -> None:
         """
-        Decide all pieces: the text is over.
+        Decide all: the text is over.
 
         Args:
-            is_cut: It may have been cut off within a key.
+            is_cut: It may have been cut off within a secret.
         """
         if self._open:
             self._close()
         if not self._waiting:
             return
         text = self._text
-        keys = find_keys(text)
-        start = find_cut_off(text, is_cut=is_cut)
+        spans = find_secrets(text, self._secrets)
+        start = find_cut_off(text, self._secrets, is_cut=is_cut)
         if start is not None:
-            keys.append((start, len(text)))
-        self._decide(merge(keys), until=len(text))
+            spans.append((start, len(text)))
+        self._decide(merge(spans), until=len(text))
+
+    def _close(self) -> None:
+        """Take those that are open as one."""
+        leader = self._open[0]
+        text = leader.plain = unescape(b"".join(each.text for each in self._open))
+        self._open.clear()
+        self._tail = b""
+        if self._more:
+            text = self._skip(text)
+            if self._more:
+                leader.is_written = True
+                return
+        self.is_idle = not self._is_within_secret
+        if self.is_idle:
+            if self.passes(text):
+                leader.written.append(text)
+                leader.is_written = True
+                return
+            # On its own, in its event, it is one, whatever word came before.
+            self._keep(b"" if may_be_secret(text) else self._text)
+        leader.start = len(self._text)
+        self._text += text
+        leader.end = len(self._text)
+        self._waiting.append(leader)
+        spans = find_secrets(self._text, self._secrets)
+        self._decide(spans, until=find_unsure(self._text, self._secrets))
+        self.is_idle = not self._is_within_secret
+
+    @property
+    def _is_within_secret(self) -> bool:
+        """Whether what comes next may belong to a secret that has begun."""
+        return bool(self._waiting) or self._redacted_at >= 0
 
     def _skip(self, text: bytes) -> bytes:
-        """Return what stands in a text behind the key that goes on in it."""
+        """Return what stands in a text after the secret that goes on in it."""
         matches = (more.match(text) for more in self._more)
         size = max(match.end() for match in matches if match is not None)
         self._keep(self._text + text[:size])
@@ -468,18 +456,23 @@ class HeldText:
     def _look_again(self) -> None:
         self._look_from = max(0, len(self._text) - LONGEST_OPENER_BYTES)
 
-    def _decide(self, keys: list[Span], *, until: int) -> None:
-        """Decide the text up to a place, and forget what can't matter any more."""
+    def _decide(self, spans: list[Span], *, until: int) -> None:
+        """
+        Decide the text up to a place, and forget what can't matter any more.
+
+        Args:
+            spans: Where its secrets are.
+        """
         text = self._text
         place = self._decided
-        redacted_at = -1
         is_held = until <= place < len(text) and self._redacted_at < 0
-        if is_held and not any(end > place for _, end in keys):
-            # As long as a piece is held, and that may be for thousands of them.
+        if is_held and not any(end > place for _, end in spans):
+            # As long as it is held, and that may be for thousands of deltas.
             return
-        for start, end in keys:
+        redacted_at = -1
+        for start, end in spans:
             if end > place:
-                self._write(text[place:start], place)
+                self._write(place, start)
                 place = max(place, start)
                 if start != self._redacted_at:
                     self._write_placeholder(place)
@@ -487,33 +480,33 @@ class HeldText:
             if end == len(text):
                 redacted_at = start
         until = max(until, place)
-        self._write(text[place:until], place)
+        self._write(place, until)
         self._decided = until
         self._redacted_at = redacted_at
         self._settle()
 
-    def _write(self, text: bytes, place: int) -> None:
-        """Give the units their shares of what stands at a place of the text."""
-        for waiting in self._waiting:
-            start = max(waiting.start, place)
-            end = min(waiting.end, place + len(text))
-            if start < end:
-                waiting.unit.written.append(text[start - place : end - place])
+    def _write(self, start: int, end: int) -> None:
+        """Give each that is waiting its share of a part of the text."""
+        for pending in self._waiting:
+            share = self._text[max(pending.start, start) : min(pending.end, end)]
+            if share:
+                pending.written.append(share)
 
     def _write_placeholder(self, place: int) -> None:
-        for waiting in self._waiting:
-            if waiting.start <= place < waiting.end:
-                waiting.unit.written.append(PLACEHOLDER)
+        for pending in self._waiting:
+            if pending.start <= place < pending.end:
+                pending.written.append(PLACEHOLDER)
                 return
 
     def _settle(self) -> None:
-        for waiting in self._waiting:
-            waiting.unit.is_decided = waiting.end <= self._decided
-        self._waiting = [each for each in self._waiting if not each.unit.is_decided]
-        if self._redacted_at >= 0 and (more := find_endless(self._text)):
-            self._more = more
-            self._keep(self._text)
-            return
+        for pending in self._waiting:
+            pending.is_written = pending.end <= self._decided
+        self._waiting = [each for each in self._waiting if not each.is_written]
+        if self._redacted_at >= 0:
+            self._more = find_endless(self._text, self._secrets)
+            if self._more:
+                self._keep(self._text)
+                return
         kept_from = self._decided
         if self._redacted_at >= 0:
             kept_from = min(kept_from, self._redacted_at)
@@ -523,14 +516,14 @@ class HeldText:
         self._look_again()
         if self._redacted_at >= 0:
             self._redacted_at -= cut
-        for waiting in self._waiting:
-            waiting.start -= cut
-            waiting.end -= cut
+        for pending in self._waiting:
+            pending.start -= cut
+            pending.end -= cut
 
 
 def _needs_unescaping(text: bytes) -> bool:
     """
-    Whether there is an escape in a text that hides a character of a key, or half one.
+    Whether an escape in a text hides a character of a secret, or is cut off.
     """
     if _OPEN_ESCAPE.search(text, max(0, len(text) - _LONGEST_OPEN_BYTES)):
         return True

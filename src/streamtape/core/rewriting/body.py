@@ -14,6 +14,7 @@ from typing import Protocol
 
 from streamtape.core.messages.grammar import is_whole_event
 from streamtape.core.model import Part, Response
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.stream import Cleaned, body_redactor
 from streamtape.core.redaction.text import CleanBytes, clean_bytes
 from streamtape.core.rewriting.frames import RecordFrames
@@ -40,16 +41,18 @@ class Body(Protocol):
         """Yield all that is still held."""
 
 
-def rewritten_body(response: Response) -> Body:
+def rewritten_body(response: Response, secrets: Secrets) -> Body:
     """Return what takes the secrets out of the parts of such a response."""
-    return _Events(response) if response.is_event_stream else _Chunks(response)
+    kind = _Events if response.is_event_stream else _Chunks
+    return kind(response, secrets)
 
 
 class _Events:
     """Each event comes back as one."""
 
-    def __init__(self, response: Response) -> None:
-        self._redactor = body_redactor(response)
+    def __init__(self, response: Response, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._redactor = body_redactor(response, secrets)
         self._waiting: deque[RecordFrames] = deque()
         self._unfinished: Part | None = None
 
@@ -91,8 +94,9 @@ class _Events:
 class _Chunks:
     """Chunks come back as they were up to the first secret, and after it cut anew."""
 
-    def __init__(self, response: Response) -> None:
-        self._redactor = body_redactor(response)
+    def __init__(self, response: Response, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._redactor = body_redactor(response, secrets)
         self._waiting: deque[RecordFrames] = deque()
         self._same_bytes = 0
         """How much of the first waiting chunk has come back as it was."""
@@ -136,12 +140,14 @@ class _Chunks:
             if self._same_bytes == len(part.raw):
                 self._same_bytes = 0
                 self._waiting.popleft()
-                yield Rewritten(framed, part.offset_ns, clean_bytes(part.raw))
+                yield Rewritten(
+                    framed, part.offset_ns, clean_bytes(part.raw, self._secrets)
+                )
         else:
             return
         self._is_same = False
         # The first one tells where it was: it is not what it was any more.
-        rest = clean_bytes(part.raw[: self._same_bytes] + raw[at:])
+        rest = clean_bytes(part.raw[: self._same_bytes] + raw[at:], self._secrets)
         yield Rewritten(framed, offset_ns, rest)
         for framed in self._waiting:
             if not isinstance(framed.record, Part):
@@ -156,6 +162,6 @@ class _Chunks:
                 yield Rewritten(self._waiting.popleft())
             elif not part.raw:
                 framed = self._waiting.popleft()
-                yield Rewritten(framed, part.offset_ns, clean_bytes(b""))
+                yield Rewritten(framed, part.offset_ns, CleanBytes())
             else:
                 return

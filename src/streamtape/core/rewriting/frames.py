@@ -17,9 +17,11 @@ from streamtape.core.format.frames import TRAILER, TRAILER_MAGIC, Flags, Frame
 from streamtape.core.format.packing import UNDECODABLE, unpack_value
 from streamtape.core.format.reader import RecordReader
 from streamtape.core.format.records import Kind, Record
+from streamtape.core.messages.deltas import EventReader
 from streamtape.core.messages.events import StreamSummary
 from streamtape.core.model import Part, Request, Response, media_type
 from streamtape.core.recording import summarise_json, summarise_stream
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_json, clean_text
 from streamtape.errors import DamagedCassetteError
 
@@ -135,22 +137,25 @@ What is looked at as what it is. The time in a HEADER isn't: it is a text of any
 """
 
 
-def clean_value(value: Any) -> Any:
+def clean_value(value: Any, secrets: Secrets) -> Any:
     """Replace every secret in the texts of a value, its maps' names included."""
     match value:
         case str():
-            return clean_text(value)
+            return clean_text(value, secrets)
         case bytes():
-            return bytes(clean_json(value))
+            return bytes(clean_json(value, secrets))
         case dict():
-            return {clean_value(name): clean_value(value[name]) for name in value}
+            return {
+                clean_value(name, secrets): clean_value(value[name], secrets)
+                for name in value
+            }
         case list():
-            return [clean_value(each) for each in value]
+            return [clean_value(each, secrets) for each in value]
         case _:
             return value
 
 
-def holds_secret(value: Any) -> bool:
+def holds_secret(value: Any, secrets: Secrets) -> bool:
     """
     Whether a secret stands in some text of a value.
 
@@ -160,15 +165,16 @@ def holds_secret(value: Any) -> bool:
     match value:
         case str():
             raw = value.encode(errors="surrogateescape")
-            return clean_json(raw) != raw
+            return clean_json(raw, secrets) != raw
         case bytes():
-            return clean_json(value) != value
+            return clean_json(value, secrets) != value
         case dict():
             return any(
-                holds_secret(name) or holds_secret(value[name]) for name in value
+                holds_secret(name, secrets) or holds_secret(value[name], secrets)
+                for name in value
             )
         case list():
-            return any(map(holds_secret, value))
+            return any(holds_secret(each, secrets) for each in value)
         case _:
             return False
 
@@ -197,8 +203,10 @@ _BODILESS: Final = frozenset({204, 304})
 class LostEnd:
     """Follows a response whose END is lost; feed it the parts in their order."""
 
-    def __init__(self, request: Request, response: Response) -> None:
+    def __init__(self, request: Request, response: Response, secrets: Secrets) -> None:
+        self._secrets = secrets
         self._stream = StreamSummary() if response.is_event_stream else None
+        self._reader = EventReader()
         self._is_json = media_type(response.headers).endswith("json")
         self._has_no_body = request.method == "HEAD" or response.status in _BODILESS
         self._body = bytearray()
@@ -207,7 +215,7 @@ class LostEnd:
     def feed(self, part: Part) -> None:
         """Take the next part."""
         if self._stream is not None:
-            self._stream.feed(part.raw)
+            self._stream.feed(self._reader.read(part.raw))
         elif not self._is_json:
             self._body[:] = part.raw
         elif len(self._body) <= _MOST_JSON_BYTES:
@@ -226,8 +234,8 @@ class LostEnd:
     def summarise(self) -> dict[str, Any]:
         """Return what a recorder would have written for listings."""
         if self._stream is not None:
-            return summarise_stream(self._stream)
-        return summarise_json(self._body)
+            return summarise_stream(self._stream, self._secrets)
+        return summarise_json(self._body, self._secrets)
 
 
 def _is_whole(body: bytearray) -> bool:

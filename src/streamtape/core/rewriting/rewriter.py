@@ -22,6 +22,7 @@ from streamtape.core.redaction.headers import (
     clean_response,
 )
 from streamtape.core.redaction.scan import Leak, find_kinds
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_bytes, clean_text
 from streamtape.core.rewriting.body import Body, Rewritten, rewritten_body
 from streamtape.core.rewriting.frames import (
@@ -47,7 +48,8 @@ class Rewriter:
     is no event stream may be cut in other places after a secret.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
         self.leaks: list[Leak] = []
         """What was taken out, the first hundred."""
         self.leak_count = 0
@@ -87,11 +89,13 @@ class Rewriter:
         """
         Return all that is still held and an END of the caller's, with its trailer.
         """
-        clean = replace(ending, detail=clean_text(ending.detail))
-        return self.finish() + self._tape.end(clean, clean_value(summary))
+        clean = replace(ending, detail=clean_text(ending.detail, self._secrets))
+        return self.finish() + self._tape.end(
+            clean, clean_value(summary, self._secrets)
+        )
 
     def _request(self, framed: RecordFrames, request: Request) -> bytes:
-        clean = clean_request(request)
+        clean = clean_request(request, self._secrets)
         is_same = clean == request
         if not is_same:
             self._note_headers("request", request.headers, clean.headers)
@@ -119,14 +123,15 @@ class Rewriter:
             match = KEY_VERSION, bytes.fromhex(request_key(request))
             header = replace(header, match=match)
         if header.recorded_at is not None:
-            header = replace(header, recorded_at=clean_text(header.recorded_at))
+            recorded_at = clean_text(header.recorded_at, self._secrets)
+            header = replace(header, recorded_at=recorded_at)
         return self._tape.header(header)
 
     def _response(self, framed: RecordFrames, response: Response) -> bytes:
         if response.is_event_stream:
             self._part_word = "event"
-        self._body = rewritten_body(response)
-        clean = clean_response(response)
+        self._body = rewritten_body(response, self._secrets)
+        clean = clean_response(response, self._secrets)
         if (clean.reason, clean.headers) == (response.reason, response.headers):
             return self._keep(framed) or self._tape.response(clean)
         self._note_headers("response", response.headers, clean.headers)
@@ -151,8 +156,8 @@ class Rewriter:
         return self._tape.parts(rewritten.offset_ns, [raw])
 
     def _end(self, framed: RecordFrames, end: End) -> bytes:
-        summary = clean_value(end.summary)
-        detail = clean_text(end.ending.detail)
+        summary = clean_value(end.summary, self._secrets)
+        detail = clean_text(end.ending.detail, self._secrets)
         if detail != end.ending.detail or summary != end.summary:
             self._note(_NOT_KEPT, "the ending", f"{end.ending.detail} {end.summary}")
         # Its trailer says where a single frame begins.
@@ -169,8 +174,12 @@ class Rewriter:
         Return frames as they are, or None if there is a secret in what
         is not known of them.
         """
-        payloads = [clean_bytes(frame.payload) for frame in framed.frames]
-        if b"".join(payloads) != framed.payload or holds_secret(unknown_in(framed)):
+        payloads = [
+            clean_bytes(frame.payload, self._secrets) for frame in framed.frames
+        ]
+        if b"".join(payloads) != framed.payload or holds_secret(
+            unknown_in(framed), self._secrets
+        ):
             self._note(_UNKNOWN, _place_of(framed), framed.payload)
             return None
         *others, last = zip(framed.frames, payloads, strict=True)
@@ -181,12 +190,13 @@ class Rewriter:
         kept = set(clean)
         for name, value in headers:
             if (name, value) not in kept:
-                self._note(_NOT_KEPT, f"{whose} header {clean_text(name)}", value)
+                where = f"{whose} header {clean_text(name, self._secrets)}"
+                self._note(_NOT_KEPT, where, value)
 
     def _note(self, otherwise: str, where: str, raw: str | bytes) -> None:
         if isinstance(raw, str):
             raw = raw.encode(errors="surrogateescape")
-        for kind in find_kinds(raw) or [otherwise]:
+        for kind in find_kinds(raw, self._secrets) or [otherwise]:
             self.leak_count += 1
             if len(self.leaks) < _MOST_LEAKS:
                 self.leaks.append(Leak(kind, where))

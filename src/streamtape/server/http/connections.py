@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from aiohttp import HttpVersion11, http_exceptions, web
 
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import RefusedRequestError, StreamtapeError
 from streamtape.server.answers import error_answer
 from streamtape.server.clock import Clock
@@ -104,6 +105,7 @@ class HttpServer(web.Server):
     Args:
         handler: Answers a request; it must not raise.
         limiter: Counts them. A request too many is refused with status 529.
+        secrets: What to keep out of its answers.
         clock: Says when a request came.
         head_limit_s: How long the head of a request may take, from its first byte,
             or from the beginning of its connection.
@@ -113,6 +115,7 @@ class HttpServer(web.Server):
         self,
         handler: Handler,
         limiter: ConnectionLimiter,
+        secrets: Secrets,
         clock: Clock,
         *,
         head_limit_s: float,
@@ -123,6 +126,7 @@ class HttpServer(web.Server):
         self._handler = handler
         self._limiter = limiter
         self._clock = clock
+        self._secrets = secrets
         self._head_limit_s = head_limit_s
         self._has_told = False
 
@@ -136,6 +140,7 @@ class HttpServer(web.Server):
         return Connection(
             self,
             self._limiter,
+            self._secrets,
             self._clock,
             head_limit_s=self._head_limit_s,
             has_sent=has_sent,
@@ -153,7 +158,7 @@ class HttpServer(web.Server):
             self._has_told = True
             log.warning("refused: %s", message)
         error = RefusedRequestError(message, status=529, error_type="overloaded_error")
-        response = error_answer(error)
+        response = error_answer(error, self._secrets)
         response.force_close()
         return response
 
@@ -184,6 +189,7 @@ class Connection(PatientHandler):
         "_has_sent",
         "_head_limit_s",
         "_limiter",
+        "_secrets",
         "_timer",
         "arrived_ns",
     )
@@ -192,6 +198,7 @@ class Connection(PatientHandler):
         self,
         server: HttpServer,
         limiter: ConnectionLimiter,
+        secrets: Secrets,
         clock: Clock,
         *,
         head_limit_s: float,
@@ -214,6 +221,7 @@ class Connection(PatientHandler):
         self._clock = clock
         self._limiter = limiter
         self._has_sent = has_sent
+        self._secrets = secrets
         self._head_limit_s = head_limit_s
         self._timer: asyncio.TimerHandle | None = None
 
@@ -281,7 +289,7 @@ class Connection(PatientHandler):
         else:
             error = StreamtapeError("a defect of streamtape itself")
             log.error("%s", error, exc_info=exc)
-        response = error_answer(error)
+        response = error_answer(error, self._secrets)
         response.force_close()
         return response
 

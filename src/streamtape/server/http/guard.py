@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import hmac
 import re
-import secrets
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_address
+from secrets import token_urlsafe
 from typing import Final
 from urllib.parse import urlsplit
 
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import RefusedRequestError, UsageError
 from streamtape.server.environment import OWN_PATH
 from streamtape.server.http.listen import is_loopback
@@ -174,27 +174,28 @@ TOKEN_PATH: Final = f"{OWN_PATH}as/"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{20,200}")
 
 
-def find_token(address: str | None, given: str | None) -> str | None:
+def find_token(address: str | None, given: str | None, secrets: Secrets) -> str | None:
     """
     Return what requests from elsewhere have to carry; None if none can come.
 
     Args:
         address: What is listened on besides the loopback interface.
         given: The token to take; None to make one.
+        secrets: Gets the token, which is one.
 
     Raises:
         UsageError: What was given can't be a token.
     """
     if address is None or is_loopback(address):
         return None
-    token = given or secrets.token_urlsafe(32)
+    token = given or token_urlsafe(32)
     if not _TOKEN.fullmatch(token):
         message = (
             f"{TOKEN_VARIABLE}: expected 20 to 200 letters, digits or .-_~, got "
             "something else, which is not shown"
         )
         raise UsageError(message)
-    remember_secret(token)
+    secrets.add(token)
     return token
 
 

@@ -6,14 +6,18 @@ import base64
 
 import pytest
 
-from streamtape.core.redaction.secrets import HEAD_BYTES, Remembered, Spelled
+from streamtape.core.redaction.secrets import (
+    BEGINNING_BYTES,
+    KnownSecrets,
+    Spelled,
+)
 
 KEY = "corp7-alpha-bravo"
 LINES = base64.b64encode(f"{'a' * 40}{KEY}{'b' * 90}".encode()).decode()
 
 
-def known(*values: str) -> Remembered:
-    return Remembered.of(tuple(map(Spelled.of, values)))
+def known(*values: str) -> KnownSecrets:
+    return KnownSecrets.of(tuple(map(Spelled.of, values)))
 
 
 @pytest.mark.parametrize(
@@ -31,7 +35,7 @@ def test_an_unfinished_secret_is_found_at_the_end_alone(
     text: str, start: int | None
 ) -> None:
     found = known(KEY, "other-secret-1").find_unfinished(
-        text.encode(), shortest=HEAD_BYTES
+        text.encode(), shortest=BEGINNING_BYTES
     )
 
     assert found == start
@@ -56,7 +60,7 @@ def test_in_several_lines_a_secret_is_found_as_it_stands(width: int) -> None:
     place = text.index(found)
     for size in range(8, len(found)):
         cut = text[: place + size]
-        assert secrets.find_unfinished(cut, shortest=HEAD_BYTES) == place
+        assert secrets.find_unfinished(cut, shortest=BEGINNING_BYTES) == place
 
 
 def test_without_a_secret_nothing_is_found() -> None:

@@ -7,27 +7,31 @@ from typing import Any
 
 import pytest
 
-from streamtape.core.messages.deltas import MOST_LEAVES, find_leaves, put_leaf
+from streamtape.core.messages.deltas import (
+    MOST_STRINGS,
+    find_json_strings,
+    put_json_string,
+)
 
 
 def places(data: Any) -> dict[str, tuple[str | int, ...]]:
-    return {text: place for place, _, text in find_leaves(data)}
+    return {text: place for place, _, text in find_json_strings(data)}
 
 
 def test_each_string_can_be_put_where_it_was_found() -> None:
     data = {"a": "1", "b": [["2"], {"c": "3", "index": 4}], "d": None, "e": 5.0}
     before = json.dumps(data)
 
-    leaves = find_leaves(data)
+    strings = find_json_strings(data)
 
-    assert [text for _, _, text in leaves] == ["1", "2", "3"]
-    for _, path, text in leaves:
-        data = put_leaf(data, path, text * 2)
+    assert [text for _, _, text in strings] == ["1", "2", "3"]
+    for _, path, text in strings:
+        data = put_json_string(data, path, text * 2)
     for text in "123":
         before = before.replace(f'"{text}"', f'"{text * 2}"')
     assert json.dumps(data) == before
-    assert find_leaves("x") == [((), (), "x")]
-    assert put_leaf("x", (), "y") == "y"
+    assert find_json_strings("x") == [((), (), "x")]
+    assert put_json_string("x", (), "y") == "y"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ def test_what_is_endless_or_deep_is_looked_at_in_part() -> None:
     for _ in range(500):
         deep = [deep]
 
-    assert find_leaves(deep) == []
-    assert len(find_leaves(["x"] * 5000)) == MOST_LEAVES
-    assert len(find_leaves([["x"] * 300] * 300)) == MOST_LEAVES
-    assert len(find_leaves({str(n): "x" for n in range(5000)})) == MOST_LEAVES
+    assert find_json_strings(deep) == []
+    assert len(find_json_strings(["x"] * 5000)) == MOST_STRINGS
+    assert len(find_json_strings([["x"] * 300] * 300)) == MOST_STRINGS
+    assert len(find_json_strings({str(n): "x" for n in range(5000)})) == MOST_STRINGS

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from streamtape.core.redaction.secrets import remember_secret
+from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import (
     find_endless,
-    find_keys,
+    find_secrets,
     find_unsure,
-    may_be_key,
+    may_be_secret,
     merge,
 )
 
@@ -18,7 +18,7 @@ AWS = b"AKIAIOSFODNN7EXAMPLE"
 def test_keys_are_found_in_their_order() -> None:
     text = b"a " + AWS + b" b " + KEY + b" c"
 
-    spans = find_keys(text)
+    spans = find_secrets(text, Secrets())
 
     assert [text[start:end] for start, end in spans] == [AWS, KEY]
 
@@ -26,13 +26,14 @@ def test_keys_are_found_in_their_order() -> None:
 def test_what_stands_before_a_bearer_token_is_no_key() -> None:
     text = b"Bearer abcdefghijklmnopqrst7"
 
-    assert find_keys(text) == [(len(b"Bearer "), len(text))]
+    assert find_secrets(text, Secrets()) == [(len(b"Bearer "), len(text))]
 
 
 def test_a_remembered_secret_is_a_key() -> None:
-    remember_secret("corp/7f3a-QQ")
+    secrets = Secrets()
+    secrets.add("corp/7f3a-QQ")
 
-    assert find_keys(b"it is corp/7f3a-QQ!") == [(6, 18)]
+    assert find_secrets(b"it is corp/7f3a-QQ!", secrets) == [(6, 18)]
 
 
 @pytest.mark.parametrize(
@@ -48,22 +49,23 @@ def test_a_remembered_secret_is_a_key() -> None:
     ],
 )
 def test_the_beginning_of_a_key_is_unsure(text: bytes, unsure: bytes) -> None:
-    remember_secret("corp/7f3a-QQ")
+    secrets = Secrets()
+    secrets.add("corp/7f3a-QQ")
 
-    assert text[find_unsure(text) :] == unsure
+    assert text[find_unsure(text, secrets) :] == unsure
 
 
 def test_a_text_that_begins_with_a_key_may_be_one() -> None:
-    assert may_be_key(KEY + b" and more")
-    assert may_be_key(b"sk-ant-api03-")
-    assert not may_be_key(b" " + KEY)
-    assert not may_be_key(b"sketch")
+    assert may_be_secret(KEY + b" and more")
+    assert may_be_secret(b"sk-ant-api03-")
+    assert not may_be_secret(b" " + KEY)
+    assert not may_be_secret(b"sketch")
 
 
 def test_only_a_key_at_the_end_can_go_on() -> None:
-    assert find_endless(KEY)
-    assert not find_endless(KEY + b" ")
-    assert not find_endless(AWS)
+    assert find_endless(KEY, Secrets())
+    assert not find_endless(KEY + b" ", Secrets())
+    assert not find_endless(AWS, Secrets())
 
 
 def test_spans_that_overlap_are_one() -> None:
