@@ -122,7 +122,7 @@ def test_curl_is_told_to_go_on_when_it_asks_first(
 def test_curl_sends_a_large_body_without_being_told_to(servers: Servers) -> None:
     asked = body("A long story. " * 200_000)
 
-    assert curl(servers.recorder, asked).startswith(b"event: message_start")
+    assert record(servers, asked).startswith(b"event: message_start")
 
 
 def test_curl_shows_what_comes_nearest_to_a_miss(servers: Servers, replay: str) -> None:
