@@ -181,12 +181,12 @@ def test_a_defect_of_ours_costs_nothing(project: Project) -> None:
     broken = """
 @pytest.fixture(autouse=True)
 def broken(monkeypatch):
-    from streamtape.server.forward import Forwards
+    from streamtape.server.forward import Forwarder
 
     async def fail(*args, **named):
         raise KeyError("of ours")
 
-    monkeypatch.setattr(Forwards, "forward", fail)
+    monkeypatch.setattr(Forwarder, "forward", fail)
 """
     _write(project, _asks("one"), before=broken)
 
@@ -342,9 +342,9 @@ def test_an_answer_that_outlives_its_test_costs_nothing(project: Project) -> Non
     real = streamtape.tally.begin
 
     def begin(*args):
-        exchange = real(*args)
+        interaction = real(*args)
         begun.set()
-        return exchange
+        return interaction
 
     def slowly():
         try:

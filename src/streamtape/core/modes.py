@@ -5,6 +5,7 @@ The record modes, as the one table that decides, is tested and is printed in the
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ TABLE: Final[Mapping[tuple[RecordMode, bool, bool], Action]] = {
 """The action for every mode, whether the library began empty, and a hit or miss."""
 
 
+@cache
 def decide(mode: RecordMode, *, library_empty: bool, hit: bool) -> Action:
     """
     Return what to do with a request.

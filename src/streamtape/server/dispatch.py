@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from pathlib import Path
 
 from aiohttp import web
 
@@ -21,9 +20,9 @@ from streamtape.server.commits import Commits
 from streamtape.server.config import Config
 from streamtape.server.forward import Forwarder, Upstreams
 from streamtape.server.misses import MissExplainer
-from streamtape.server.replay import Replayer
-from streamtape.server.request import MatchQuery, RequestContext, read_query
-from streamtape.server.scopes import Scopes
+from streamtape.server.replay import Found, Replayer
+from streamtape.server.request import MatchQuery, RequestContext
+from streamtape.server.scopes import Scope, Scopes
 from streamtape.settings import Policy
 
 _LOOKS = 4
@@ -50,6 +49,7 @@ class Dispatcher:
         self.config = config
         self.scopes = scopes
         self.secrets = secrets
+        self._records = not config.replays_only
         self._commits = Commits(secrets)
         self._replayer = Replayer(clock, secrets)
         self._misses = MissExplainer(secrets)
@@ -72,7 +72,7 @@ class Dispatcher:
         if not context.scope.is_open:
             await asyncio.to_thread(context.scope.open)
         try:
-            query = read_query(
+            query = MatchQuery(
                 context, self.secrets, limit_bytes=self.config.body_limit_bytes
             )
             for attempt in range(_LOOKS):
@@ -80,12 +80,13 @@ class Dispatcher:
                     return await self._answer(context, query, looks_anew=attempt > 0)
                 # It was taken away, replaced or given its name behind our look.
             return await self._refuse(context, query)
-        except (MissError, UpstreamError, ConnectionError):
-            # These are counted, or nobody is there for an answer any more.
-            raise
-        except Exception:
-            # A defect of ours too: nothing may look as if it had not been asked.
-            context.scope.tally.count("error")
+        except Exception as error:
+            # Whatever is said of it from here on must not say its secrets.
+            self.secrets.remember_request(context.request)
+            if not isinstance(error, (MissError, UpstreamError, ConnectionError)):
+                # Those are counted, or nobody is there for an answer any more. A
+                # defect of ours is not: nothing may look as if it had not been asked.
+                context.scope.tally.count("error")
             raise
 
     def settle(self) -> None:
@@ -127,12 +128,12 @@ class Dispatcher:
         self, context: RequestContext, query: MatchQuery, *, looks_anew: bool
     ) -> web.StreamResponse:
         scope = context.scope
-        action, path = await self._decide(context, query, looks_anew=looks_anew)
-        if path is not None:
+        action, found = await self._decide(context, query, looks_anew=looks_anew)
+        if found is not None:
             try:
-                return await self._replayer.replay(context, query, path)
+                return await self._replayer.replay(context, query, found)
             except CassetteNotFoundError:
-                scope.takes.give_back(query.key)
+                scope.takes.give_back(found.key)
                 raise
         if action is Action.REFUSE:
             return await self._refuse(context, query)
@@ -151,7 +152,6 @@ class Dispatcher:
     async def _refuse(
         self, context: RequestContext, query: MatchQuery
     ) -> web.StreamResponse:
-        assert query.match_input is not None
         tally = context.scope.tally
         query.interaction.outcome = "miss"
         tally.count("miss")
@@ -163,7 +163,7 @@ class Dispatcher:
 
     async def _decide(
         self, context: RequestContext, query: MatchQuery, *, looks_anew: bool
-    ) -> tuple[Action, Path | None]:
+    ) -> tuple[Action, Found | None]:
         """
         Return what to do, and the cassette where that is to replay one.
 
@@ -172,17 +172,30 @@ class Dispatcher:
         """
         scope, mode = context.scope, context.policy.mode
         on_miss = decide(mode, library_empty=scope.began_empty, hit=False)
-        if on_miss is decide(mode, library_empty=scope.began_empty, hit=True):
+        on_hit = decide(mode, library_empty=scope.began_empty, hit=True)
+        if on_miss is on_hit:
             return on_miss, None
-        key = query.key
-        await self._commits.settle(scope, key)
-        paths = [] if looks_anew else scope.library.known_takes(key)
+        if self._records:
+            await self._commits.settle(scope, query.key)
+        found = None if looks_anew else _find_known(scope, query)
+        if found is None:
+            # A large folder takes a while to look through; the streams go on.
+            paths = await asyncio.to_thread(scope.find_answers, query.key)
+            index = scope.takes.next(query.key, len(paths))
+            if index is None:
+                return on_miss, None
+            found = Found(paths[index], query.key)
+        return on_hit, found
+
+
+def _find_known(scope: Scope, query: MatchQuery) -> Found | None:
+    """Return the take whose turn it is, of those that are known from the last look."""
+    for key in query.keys:
+        paths = scope.library.known_takes(key)
         if len(paths) > 1 and scope.policy.collapse_retries:
             # Which of them are skipped stands in the cassettes.
-            paths = []
+            return None
         index = scope.takes.next(key, len(paths))
-        if index is None:
-            # A large folder takes a while to look through; the streams go on.
-            paths = await asyncio.to_thread(scope.find_answers, key)
-            index = scope.takes.next(key, len(paths))
-        return (on_miss, None) if index is None else (Action.REPLAY, paths[index])
+        if index is not None:
+            return Found(paths[index], key)
+    return None

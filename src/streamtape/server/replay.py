@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from aiohttp import web
 
-from streamtape.core.matching.key import request_key
 from streamtape.core.matching.takes import scale_waits
 from streamtape.core.model import EndReason, Part, Response
 from streamtape.core.redaction.headers import replayed_headers
@@ -29,6 +29,17 @@ from streamtape.server.clock import Clock, Timer, sleep_until_ns, wall_ns
 from streamtape.server.request import MatchQuery, RequestContext
 from streamtape.server.response import ResponseWriter, log_outcome, open_response
 
+_MOST_HEADERS: Final = 1024
+"""Lists of headers of which it is known what a client may see."""
+
+
+class Found(NamedTuple):
+    """A cassette that answers a request."""
+
+    path: Path
+    key: str
+    """The match key that it was found by."""
+
 
 class Replayer:
     """Replays the cassettes of one server."""
@@ -37,6 +48,10 @@ class Replayer:
         self._clock = clock
         self._secrets = secrets
         self._cache = CassetteCache(wall_ns)
+        # Most answers of a library have one of a few lists of headers.
+        self._shown_headers = lru_cache(_MOST_HEADERS)(
+            partial(replayed_headers, secrets=secrets)
+        )
         self._is_stopping = False
 
     def stop(self) -> None:
@@ -44,7 +59,7 @@ class Replayer:
         self._is_stopping = True
 
     async def replay(
-        self, context: RequestContext, query: MatchQuery, path: Path
+        self, context: RequestContext, query: MatchQuery, found: Found
     ) -> web.StreamResponse:
         """
         Answer a request from a cassette to its end; its times count from when the
@@ -54,12 +69,15 @@ class Replayer:
             CassetteNotFoundError: It is gone, or holds another request by now.
             CassetteError: It can't be played.
         """
+        path = found.path
         name = context.scope.name_of(path)
         with await self._open(path) as cassette:
-            answer = _answer_of(cassette, context, query, path, self._secrets)
+            if not query.is_of(cassette.request, found.key):
+                raise CassetteNotFoundError("it was replaced by another", path=path)
+            answer = self._answer_of(cassette, path, context.policy.pacing.speed)
             writer = open_response(context, answer, "replayed")
-            told_name = quote(name, errors="surrogateescape")
-            writer.response.headers[CASSETTE_HEADER] = told_name
+            printable = quote(name, errors="surrogateescape")
+            writer.response.headers[CASSETTE_HEADER] = printable
             context.scope.tally.used.add(path)
             query.interaction.outcome, query.interaction.path = "replayed", path
             ended = EndReason.CLIENT_GONE
@@ -71,7 +89,7 @@ class Replayer:
                 if ended is EndReason.CLIENT_GONE and self._is_stopping:
                     ended = EndReason.SHUTDOWN
                 context.scope.tally.count("replayed")
-                log_outcome("replayed", name, query.clean, answer.status, ended)
+                log_outcome("replayed", name, cassette.request, answer.status, ended)
         return writer.response
 
     async def _play(
@@ -93,39 +111,25 @@ class Replayer:
             start_ns=start_ns,
         )
 
+    def _answer_of(self, cassette: Playable, path: Path, speed: float) -> Response:
+        """
+        Return the head that a cassette answers with at some speed.
+
+        Raises:
+            CassetteError: It has no answer.
+        """
+        recorded = cassette.response
+        if recorded is None:
+            reason = "its recorder was killed before the answer began"
+            raise CassetteError(reason, path=path)
+        headers = scale_waits(self._shown_headers(recorded.headers), speed)
+        return replace(recorded, headers=headers)
+
     async def _open(self, path: Path) -> AbstractContextManager[Playable]:
         if self._cache.is_long(path):
             # No other stream waits until this one is known to be sound to its end.
             await asyncio.to_thread(self._cache.verify, path)
         return self._cache.open(path)
-
-
-def _answer_of(
-    cassette: Playable,
-    context: RequestContext,
-    query: MatchQuery,
-    path: Path,
-    secrets: Secrets,
-) -> Response:
-    """
-    Return the head that a cassette answers a request with.
-
-    Raises:
-        CassetteNotFoundError: It holds another request by now.
-        CassetteError: It has no answer.
-    """
-    request = cassette.request
-    # One that differs may have the same key: its body may be spelled in another way.
-    if request != query.clean and (
-        request_key(request, context.policy.rules) != query.key
-    ):
-        raise CassetteNotFoundError("it was replaced by another", path=path)
-    recorded = cassette.response
-    if recorded is None:
-        reason = "its recorder was killed before the answer began"
-        raise CassetteError(reason, path=path)
-    headers = replayed_headers(recorded.headers, secrets)
-    return replace(recorded, headers=scale_waits(headers, context.policy.pacing.speed))
 
 
 _BATCH_BYTES: Final = 64 * 1024

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,7 @@ from streamtape.core.matching.body import decode_body
 from streamtape.core.matching.key import (
     DEFAULT_RULES,
     MatchInput,
-    match_input_of,
+    RequestKeys,
     request_key,
 )
 from streamtape.core.model import Request
@@ -45,53 +46,82 @@ class RequestContext:
     """When its last byte was here, on the clock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MatchQuery:
-    """A request as matching sees it."""
+    """
+    A request as matching sees it.
 
-    clean: CleanRequest
-    match_input: MatchInput | None
-    """None where nothing is looked for, so that no rule holds a request up."""
-    key: str
-    """The match key under the scope's rules."""
-    has_default_rules: bool
-    interaction: LoggedInteraction
-    """Where to note what becomes of it."""
+    It is redacted as soon as something of it is to be kept or said, and not before:
+    an answer that a cassette has under the key of the request as it came needs none
+    of that.
+
+    Args:
+        secrets: Those of the server. Those of the request are known to it from then
+            on, if anything may be recorded.
+        limit_bytes: How long the body may be without its encoding.
+    """
+
+    def __init__(
+        self, context: RequestContext, secrets: Secrets, *, limit_bytes: int
+    ) -> None:
+        self._request = context.request
+        self._rules = context.policy.rules
+        self._secrets = secrets
+        if context.policy.mode is not RecordMode.NONE:
+            secrets.remember_request(context.request)
+        decoded = decode_body(context.request, limit_bytes=limit_bytes)
+        self._keys = RequestKeys(decoded, self._redact, self._rules)
+        self._is_looked_for = context.policy.mode is not RecordMode.PASSTHROUGH
+        tally = context.scope.tally
+        self.interaction = (
+            LoggedInteraction(self) if tally.log is None else tally.begin(self)
+        )
+        """Where to note what becomes of it."""
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """
+        The keys under which a cassette may have it, the one found with less work first.
+
+        Raises:
+            UsageError: A pattern of the project takes too long on it.
+        """
+        return self._keys
+
+    @property
+    def key(self) -> str:
+        """
+        The match key of the redacted request, as a recording of it has it; empty where
+        nothing is looked for, so that no rule holds a request up.
+
+        Raises:
+            UsageError: A pattern of the project takes too long on it.
+        """
+        return self.match_input.key if self._is_looked_for else ""
+
+    @property
+    def match_input(self) -> MatchInput:
+        """What that key sees."""
+        return self._keys.input_redacted
 
     @property
     def default_key(self) -> str:
         """The match key under the default rules, which a cassette holds."""
-        return self.key if self.has_default_rules else request_key(self.clean)
+        if self._rules == DEFAULT_RULES:
+            return self.key
+        return request_key(self.clean)
 
+    @property
+    def clean(self) -> CleanRequest:
+        """The redacted request."""
+        return self._keys.redacted
 
-def read_query(
-    context: RequestContext, secrets: Secrets, *, limit_bytes: int
-) -> MatchQuery:
-    """
-    Redact a request, and find out what its key is.
+    def is_of(self, recorded: Request, key: str) -> bool:
+        """Whether a cassette's request is what was looked for under one of the keys."""
+        return self._keys.is_of(recorded, key)
 
-    Args:
-        secrets: Those of this server: the request's are known from then on.
-        limit_bytes: How long the body may be without its encoding.
-
-    Raises:
-        UsageError: A pattern of the project takes too long on it.
-    """
-    secrets.remember_request(context.request)
-    decoded = decode_body(context.request, limit_bytes=limit_bytes)
-    clean = clean_request(decoded, secrets)
-    rules = context.policy.rules
-    match_input = None
-    if context.policy.mode is not RecordMode.PASSTHROUGH:
-        match_input = match_input_of(clean, rules)
-    key = "" if match_input is None else match_input.key
-    return MatchQuery(
-        clean=clean,
-        match_input=match_input,
-        key=key,
-        has_default_rules=rules == DEFAULT_RULES,
-        interaction=context.scope.tally.begin(clean, key),
-    )
+    def _redact(self, decoded: Request) -> CleanRequest:
+        self._secrets.remember_request(self._request)
+        return clean_request(decoded, self._secrets)
 
 
 LEAST_RATE: Final = 16 * 1024

@@ -220,7 +220,8 @@ def open_response(
     headers = in_scope(answer.headers, context.own_url)
     response = head(answer.status, answer.reason, headers)
     response.headers[OUTCOME_HEADER] = outcome
-    add_cors(response, context.web_request.headers.get("Origin"))
+    if (origin := context.web_request.headers.get("Origin")) is not None:
+        add_cors(response, origin)
     rewrite = find_rewrite(
         context.request.path, answer.headers, own_url=context.own_url
     )

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from streamtape.core.misses.report import MissReport
 from streamtape.core.model import Request
@@ -15,18 +15,37 @@ KEPT_MISSES: Final = 100
 """Who needs more of them to find out what is wrong?"""
 
 
-@dataclass(slots=True, kw_only=True)
+class Query(Protocol):
+    """A request, as far as a log needs it."""
+
+    @property
+    def clean(self) -> Request:
+        """The redacted request."""
+
+    @property
+    def key(self) -> str:
+        """The match key; empty where nothing is looked for."""
+
+
+@dataclass(slots=True)
 class LoggedInteraction:
     """One request and what became of it."""
 
-    request: Request
-    """Redacted."""
-    key: str
-    """The match key; empty where nothing is looked for."""
+    query: Query
     outcome: str = "open"
-    """Its outcome, as in the counts; ``open`` until that is known."""
+    """As in the counts; ``open`` until it is known."""
     path: Path | None = None
     """The cassette that answered it, or that it became."""
+
+    @property
+    def request(self) -> Request:
+        """The redacted request."""
+        return self.query.clean
+
+    @property
+    def key(self) -> str:
+        """The match key; empty where nothing is looked for."""
+        return self.query.key
 
 
 class Tally:
@@ -82,11 +101,11 @@ class Tally:
             # It may have begun in the run before this one, and then there is none.
             self._lacking -= Counter([key])
 
-    def begin(self, request: Request, key: str) -> LoggedInteraction:
-        """Take a request into the log, if there is one."""
-        interaction = LoggedInteraction(request=request, key=key)
-        if self.log is not None:
-            self.log.append(interaction)
+    def begin(self, query: Query) -> LoggedInteraction:
+        """Take a request into the log, which there is."""
+        assert self.log is not None
+        interaction = LoggedInteraction(query)
+        self.log.append(interaction)
         return interaction
 
     def count(self, outcome: str) -> None:

@@ -76,11 +76,11 @@ def match_input_of(request: Request, rules: Rules = DEFAULT_RULES) -> MatchInput
         body = apply_preset(rules.preset, request, _without_unmatched(body))
         if rules.rename_ids:
             body = rename_tool_ids(body)
-    if paths := rules.ignored_paths:
+    if rules.ignore and (paths := rules.ignored_paths):
         from streamtape.core.matching.paths import ignore_paths
 
         body = ignore_paths(body, paths, size_bytes=len(request.body))
-    replacer = rules.replacer()
+    replacer = rules.replacer() if rules.replace else None
     query = _query(request.target.partition("?")[2], rules, replacer)
     return MatchInput(
         method=request.method,
@@ -88,7 +88,7 @@ def match_input_of(request: Request, rules: Rules = DEFAULT_RULES) -> MatchInput
         query=query,
         headers=_headers(request.headers, rules, replacer),
         kind=kind,
-        body=replacer.replace(body),
+        body=body if replacer is None else replacer.replace(body),
     )
 
 
@@ -137,6 +137,19 @@ class RequestKeys(Generic[Redacted]):
         if self.input_redacted.key != self.input_as_sent.key:
             yield self.input_redacted.key
 
+    def is_of(self, recorded: Request, key: str) -> bool:
+        """
+        Whether a recorded request has a key, mostly without a look at its body.
+
+        Args:
+            key: One of these keys.
+
+        Raises:
+            UsageError: As :func:`match_input_of`.
+        """
+        is_same = _looks_alike(self._request, recorded, self._rules)
+        return is_same or request_key(recorded, self._rules) == key
+
     @cached_property
     def redacted(self) -> Redacted:
         """The redacted request."""
@@ -184,19 +197,25 @@ def _without_unmatched(body: Any) -> Any:
     return kept
 
 
-def _query(query: str, rules: Rules, replacer: Replacer) -> tuple[tuple[str, str], ...]:
-    ignored = _UNMATCHED_QUERY | rules.ignored_parameters
+def _query(
+    query: str, rules: Rules, replacer: Replacer | None
+) -> tuple[tuple[str, str], ...]:
+    ignored: frozenset[str] = _UNMATCHED_QUERY
+    if rules.ignore:
+        ignored |= rules.ignored_parameters
     pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
     return tuple(
         sorted(
-            (name, replacer.replace(value))
+            (name, value if replacer is None else replacer.replace(value))
             for name, value in pairs
             if name not in ignored
         )
     )
 
 
-def _headers(headers: Headers, rules: Rules, replacer: Replacer) -> dict[str, object]:
+def _headers(
+    headers: Headers, rules: Rules, replacer: Replacer | None
+) -> dict[str, object]:
     matched: dict[str, object] = {}
     for name in map(str.lower, rules.headers):
         values = [value.strip() for each, value in headers if each.lower() == name]
@@ -205,5 +224,6 @@ def _headers(headers: Headers, rules: Rules, replacer: Replacer) -> dict[str, ob
             listed = {beta.strip() for value in values for beta in value.split(",")}
             matched[name] = sorted(listed - {""})
         else:
-            matched[name] = replacer.replace(", ".join(values)) or None
+            joined = ", ".join(values)
+            matched[name] = (replacer.replace(joined) if replacer else joined) or None
     return matched
