@@ -37,6 +37,9 @@ COLUMNS = {
     "bytes": "bytes/cassette",
 }
 
+_SECRETS = Secrets()
+"""As a server makes them once."""
+
 _TAKES = 10
 _HEADERS = (
     ("content-type", "application/json"),
@@ -156,9 +159,9 @@ def _record(folder: Path, numbers: range, *, takes: int = 1) -> None:
         offset_ns=1,
     )
     for number in numbers:
-        clean = clean_request(_request(number), Secrets())
+        clean = clean_request(_request(number), _SECRETS)
         key = request_key(clean)
-        recording = Recording(clean, recorded_at=None, match_key=key, secrets=Secrets())
+        recording = Recording(clean, recorded_at=None, match_key=key, secrets=_SECRETS)
         packed = recording.begin(head) + recording.feed(_STREAM, 2)
         packed += recording.end(EndReason.COMPLETE, 3)
         stem = f"question-{number}-{key[:8]}"
@@ -282,7 +285,7 @@ def _look_up(library: Library, request: Request) -> Path | None:
     """
     Do what the server does, but for the thread in which it looks at the folder.
     """
-    key = request_key(clean_request(request, Secrets()))
+    key = request_key(clean_request(request, _SECRETS))
     paths = library.known_takes(key) or library.takes(key)
     return paths[0] if paths else None
 

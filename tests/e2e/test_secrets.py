@@ -35,6 +35,7 @@ from e2e.wire import Answer, ask
 from planting import KEYS, find_leaks_in, find_leaks_under
 from proofs import Trials
 from streamtape import open as read_cassette
+from streamtape import record
 from streamtape.core.model import Headers
 from streamtape.errors import CassetteError
 from streamtape.testing import (
@@ -424,6 +425,31 @@ SHAPES: Final = {
     "bearer": rb"(?i)bearer\s+[\w.~+/-]*\d[\w.~+/-]{15,}",
     "assigned": rb"(?i)(?:api[_-]?key|secret|password)['\"]*\s*[=:]\s*['\"][\w+/-]{16}",
 }
+
+
+def test_two_servers_of_one_process_know_the_secrets_of_their_own_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is a key to one is a word like others to the other; both know our own."""
+    own = "key-of-the-environment-1"
+    monkeypatch.setenv("ANTHROPIC_API_KEY", own)
+    said = f"the words are {UNKNOWN} and {own}"
+    keys = {"one": UNKNOWN, "other": "another-key-4711"}
+    events = events_of("raw", said)
+    with (
+        FakeUpstream([raw_reply([Write(0, event) for event in events])]) as upstream,
+        record(tmp_path / "one", upstream=upstream.url) as one,
+        record(tmp_path / "other", upstream=upstream.url) as other,
+    ):
+        for server, key in zip((one, other), keys.values(), strict=True):
+            headers = (("x-api-key", key),)
+            ask(server.base_url, headers=headers, body=body("hello"))
+
+    texts = {name: read_library(tmp_path / name)[0].text for name in keys}
+
+    assert UNKNOWN not in texts["one"]
+    assert UNKNOWN in texts["other"]
+    assert not any(own in told for told in texts.values())
 
 
 @pytest.mark.case(71)

@@ -18,8 +18,8 @@ from streamtape.core.messages.events import StreamSummary
 from streamtape.core.model import Ending, EndReason, Response
 from streamtape.core.redaction.headers import CleanRequest, clean_response
 from streamtape.core.redaction.secrets import Secrets
-from streamtape.core.redaction.stream import BodyRedactor, Cleaned, body_redactor
-from streamtape.core.redaction.text import clean_text
+from streamtape.core.redaction.stream import BodyRedactor, body_redactor
+from streamtape.core.redaction.text import Cleaned, clean_text
 from streamtape.core.sse import EventSplitter
 
 _COUNT_LIMIT: Final = 2**53

@@ -14,9 +14,9 @@ from typing import Final
 
 _END = re.compile(rb"\n\r?\n|\r\r|\n\r(?=[^\n])")
 """
-The last byte of a line's end and the blank line behind it.
+The last byte of a line's end and the blank line after it.
 
-The last form needs the byte that follows, as CR may be half of a CRLF. Behind a
+The last form needs the byte that follows, as CR may be half of a CRLF. After a
 bare CR the blank line is one CR: a LF that follows opens the next event, where
 it says nothing. So the same bytes are always cut at the same places.
 """
@@ -83,7 +83,7 @@ class EventSplitter:
 
     @property
     def rest(self) -> bytes:
-        """The bytes behind the last whole event: what a cut stream leaves over."""
+        """The bytes after the last whole event: what a cut stream leaves over."""
         return bytes(self._rest)
 
 

@@ -19,11 +19,10 @@ from streamtape.core.model import Headers, Response
 from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.stream import (
     BodyRedactor,
-    Cleaned,
     EventsRedactor,
     body_redactor,
 )
-from streamtape.core.redaction.text import REDACTED, clean_json
+from streamtape.core.redaction.text import REDACTED, Cleaned, clean_json
 from streamtape.core.sse import parse_event
 from streamtape.testing import PING, api_event
 

@@ -18,7 +18,7 @@ _ENDLESS: Final = re.compile(rb"(\[[^\]]+\])\{[0-9]+,\}\Z")
 """The end of a pattern that takes any number of some characters."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class SecretRule:
     """
     How one kind of secret looks. What a group of the pattern holds is kept.
@@ -44,14 +44,12 @@ class SecretRule:
     """How a whole one may go on; None for those that can't for ever."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pattern", re.compile(self.source))
-        object.__setattr__(self, "partial", regex.compile(self.source))
-        object.__setattr__(self, "public", re.compile(self.opener))
-        public_if_cut = re.compile(self.cut_opener or self.opener)
-        object.__setattr__(self, "public_if_cut", public_if_cut)
+        self.pattern = re.compile(self.source)
+        self.partial = regex.compile(self.source)
+        self.public = re.compile(self.opener)
+        self.public_if_cut = re.compile(self.cut_opener or self.opener)
         endless = _ENDLESS.search(self.source)
-        more = None if endless is None else re.compile(endless[1] + b"*")
-        object.__setattr__(self, "more", more)
+        self.more = None if endless is None else re.compile(endless[1] + b"*")
 
 
 def _after(before: bytes, word: bytes) -> bytes:
@@ -238,28 +236,7 @@ SECRET_RULES: Final = (
     ),
 )
 
-OPENERS: Final = (
-    b"sk-",
-    b"AKIA",
-    b"ASIA",
-    b"AIza",
-    b"gho_",
-    b"ghp_",
-    b"ghr_",
-    b"ghs_",
-    b"ghu_",
-    b"github_pat_",
-    b"glpat-",
-    b"xox",
-    b"k_live_",
-    b"npm_",
-    b"hf_",
-    b"pypi-AgEI",
-    b"eyJ",
-    _PRIVATE,
-    *_in_all_cases(b"Bearer "),
-    *_in_all_cases(b"X-Amz-S"),
-)
+OPENERS: Final = tuple(dict.fromkeys(rule.word for rule in SECRET_RULES))
 """One of them stands in the beginning of each secret."""
 
 LONGEST_OPENER_BYTES: Final = 32

@@ -33,11 +33,12 @@ from streamtape.core.redaction.scan import JoinedTexts
 from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import (
     PLACEHOLDER,
+    ChunksRedactor,
     CleanBytes,
+    Cleaned,
     Span,
-    clean_bytes,
+    clean_cut,
     clean_json,
-    clean_strings,
     find_cut_off,
     find_endless,
     find_secrets,
@@ -47,24 +48,10 @@ from streamtape.core.redaction.text import (
     unescape,
 )
 
-_HELD_BYTES: Final = 1024 * 1024
-"""
-How much of a body that is no event stream is held back at most.
-
-A secret could be split over two chunks. JSON is redacted whole up to this length,
-which the largest answers of the API don't reach, and other bodies line by line.
-"""
-
-_LONGEST_SECRET_BYTES: Final = 32 * 1024
-"""Kept back where nothing shows that no secret is being cut: a private key fits."""
-
 _MOST_TEXTS: Final = 256
 """How many texts of a stream are told apart; no API has a tenth of it."""
 
 _JSON: Final = re.compile(r"application/(.+\+)?json")
-
-Cleaned: TypeAlias = list[tuple[int, CleanBytes]]
-"""Parts with their offsets in ns."""
 
 Watch: TypeAlias = Callable[[Event], object]
 
@@ -134,10 +121,10 @@ class EventsRedactor:
                 for text in self._texts.values():
                     text.feed(plain[start:end])
                 self._cut_texts()
-                before = _clean_cut(plain[:start], self._secrets)
+                before = clean_cut(plain[:start], self._secrets)
                 return CleanBytes(before + PLACEHOLDER)
         self._cut_texts()
-        return _clean_cut(rest, self._secrets)
+        return clean_cut(rest, self._secrets)
 
     def end(self) -> Cleaned:
         """Return all events that are still held."""
@@ -203,58 +190,7 @@ class EventsRedactor:
         return clean_json(raw, self._secrets)
 
 
-class _ChunksRedactor:
-    """
-    Takes secrets out of a body that is cut only where none can be.
-
-    Args:
-        cut_after: A byte that no secret holds.
-        until_bytes: Nothing is cut before more than this is there.
-    """
-
-    def __init__(self, secrets: Secrets, *, cut_after: bytes, until_bytes: int) -> None:
-        self._secrets = secrets
-        self._held = bytearray()
-        self._offset_ns = 0
-        self._cut_after = cut_after
-        self._until_bytes = until_bytes
-
-    def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
-        """Take chunks that came at one time; returns what is sure now as one chunk."""
-        self._offset_ns = offset_ns
-        held = self._held
-        held += b"".join(raws)
-        if len(held) <= self._until_bytes:
-            return []
-        cut = held.rfind(self._cut_after) + 1
-        if not cut and len(held) > _HELD_BYTES:
-            cut = len(held) - _LONGEST_SECRET_BYTES
-        return self._take(cut)
-
-    def clean_rest(self, rest: bytes) -> CleanBytes:
-        """Return bytes without secrets; a body without events leaves nothing over."""
-        return clean_bytes(rest, self._secrets)
-
-    def end(self) -> Cleaned:
-        """Return what is still held."""
-        self._held[:] = _clean_cut(bytes(self._held), self._secrets)
-        return self._take(len(self._held))
-
-    def find_kinds(self) -> list[str]:
-        """Name none: the text of such a body is not in pieces."""
-        return []
-
-    def _take(self, size: int) -> Cleaned:
-        chunk = bytes(self._held[:size])
-        del self._held[:size]
-        if not chunk:
-            return []
-        # Also where it is no JSON: what is escaped there is no less a secret.
-        clean = clean_strings if self._until_bytes else clean_bytes
-        return [(self._offset_ns, clean(chunk, self._secrets))]
-
-
-BodyRedactor: TypeAlias = EventsRedactor | _ChunksRedactor
+BodyRedactor: TypeAlias = EventsRedactor | ChunksRedactor
 
 
 def body_redactor(
@@ -269,19 +205,8 @@ def body_redactor(
     """
     if response.is_event_stream:
         return EventsRedactor(secrets, watch=watch)
-    if _JSON.fullmatch(media_type(response.headers)):
-        return _ChunksRedactor(secrets, cut_after=b'"', until_bytes=_HELD_BYTES)
-    return _ChunksRedactor(secrets, cut_after=b"\n", until_bytes=0)
-
-
-def _clean_cut(raw: bytes, secrets: Secrets) -> CleanBytes:
-    """Return bytes without secrets that may be cut off within one."""
-    cleaned = clean_json(raw, secrets)
-    plain = unescape(cleaned)
-    text = HeldText(secrets)
-    pending = text.feed(plain)
-    text.end(is_cut=True)
-    return cleaned if pending.cleaned == plain else CleanBytes(pending.cleaned)
+    is_json = _JSON.fullmatch(media_type(response.headers)) is not None
+    return ChunksRedactor(secrets, is_json=is_json)
 
 
 _KEPT_BYTES: Final = 80
@@ -346,12 +271,17 @@ class HeldText:
         self._waiting: list[PendingText] = []
         self._open: list[PendingText] = []  # Those that end within an escape.
         self._tail = b""  # The end of what these hold.
-        self.is_idle = True
+
+    @property
+    def is_idle(self) -> bool:
         """Whether nothing is held, and it doesn't end in a secret or an escape."""
+        return not (self._open or self._waiting or self._redacted_at >= 0)
 
     def passes(self, text: bytes) -> bool:
         """Take what is added if it can have no part in a secret, as nearly always."""
-        if not self.is_idle or (BACKSLASH in text and _needs_unescaping(text)):
+        if self._open or self._waiting or self._redacted_at >= 0:
+            return False
+        if BACKSLASH in text and _needs_unescaping(text):
             return False
         beginnings = self._secrets.known.beginnings
         if beginnings is not self._beginnings:
@@ -374,7 +304,6 @@ class HeldText:
         """Take what is added; what was added before may be decided by that."""
         pending = PendingText(text, self._open[0] if self._open else None)
         self._open.append(pending)
-        self.is_idle = False
         self._tail = (self._tail + text)[-_LONGEST_OPEN_BYTES:]
         if not _OPEN_ESCAPE.search(self._tail) or len(self._open) >= _MOST_SHARED:
             self._close()
@@ -416,7 +345,6 @@ class HeldText:
             if self._more:
                 leader.is_written = True
                 return
-        self.is_idle = not self._is_within_secret
         if self.is_idle:
             if self.passes(text):
                 leader.written.append(text)
@@ -430,12 +358,6 @@ class HeldText:
         self._waiting.append(leader)
         spans = find_secrets(self._text, self._secrets)
         self._decide(spans, until=find_unsure(self._text, self._secrets))
-        self.is_idle = not self._is_within_secret
-
-    @property
-    def _is_within_secret(self) -> bool:
-        """Whether what comes next may belong to a secret that has begun."""
-        return bool(self._waiting) or self._redacted_at >= 0
 
     def _skip(self, text: bytes) -> bytes:
         """Return what stands in a text after the secret that goes on in it."""

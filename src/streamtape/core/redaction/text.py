@@ -1,6 +1,8 @@
 """
 Secrets in a whole text: where they are, and the text without them.
 
+Also in a body that comes in chunks, which are joined to such texts.
+
 Secrets are those of the known rules and those that were seen. By construction: what
 writes a cassette takes the clean types alone, and only the functions here and in
 :mod:`~streamtape.core.redaction.headers` make them. What the client and the upstream
@@ -104,14 +106,27 @@ def clean_strings(raw: bytes, secrets: Secrets) -> CleanBytes:
         cleaned = clean_json(raw, secrets)
         plain = unescape(cleaned)
     cuts = find_cut_strings(plain, rules)
-    if not cuts:
-        return cleaned
-    pieces = []
+    return _replace(plain, cuts) if cuts else cleaned
+
+
+def clean_cut(raw: bytes, secrets: Secrets) -> CleanBytes:
+    """Replace every secret in bytes that hold JSON and may be cut off within one."""
+    cleaned = clean_json(raw, secrets)
+    plain = unescape(cleaned)
+    spans = find_secrets(plain, secrets)
+    start = find_cut_off(plain, secrets, is_cut=True)
+    if start is not None:
+        spans.append((start, len(plain)))
+    return _replace(plain, merge(spans)) if spans else cleaned
+
+
+def _replace(text: bytes, spans: list[Span]) -> CleanBytes:
+    kept = []
     place = 0
-    for start, end in cuts:
-        pieces += [plain[place:start], PLACEHOLDER]
+    for start, end in spans:
+        kept += [text[place:start], PLACEHOLDER]
         place = end
-    return CleanBytes(b"".join([*pieces, plain[place:]]))
+    return CleanBytes(b"".join([*kept, text[place:]]))
 
 
 def unescape(raw: bytes) -> bytes:
@@ -289,3 +304,63 @@ def merge(spans: list[Span]) -> list[Span]:
         else:
             merged.append((start, end))
     return merged
+
+
+_HELD_BYTES: Final = 1024 * 1024
+"""
+How much of a body is held back at most. The largest answers of the API don't reach it.
+"""
+
+_LONGEST_SECRET_BYTES: Final = 32 * 1024
+"""Kept back where nothing shows that no secret is being cut: a private key fits."""
+
+Cleaned: TypeAlias = list[tuple[int, CleanBytes]]
+"""Parts with their offsets in ns."""
+
+
+class ChunksRedactor:
+    """
+    Takes secrets out of a body that is no event stream, and joins its chunks as long as
+    one could be cut: JSON until it is whole, other bodies line by line.
+    """
+
+    def __init__(self, secrets: Secrets, *, is_json: bool) -> None:
+        self._secrets = secrets
+        self._held = bytearray()
+        self._offset_ns = 0
+        self._is_json = is_json
+
+    def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
+        """Take chunks that came at one time; returns what is sure now as one chunk."""
+        self._offset_ns = offset_ns
+        held = self._held
+        held += b"".join(raws)
+        if self._is_json and len(held) <= _HELD_BYTES:
+            return []
+        # No secret holds such a byte.
+        cut = held.rfind(b'"' if self._is_json else b"\n") + 1
+        if not cut and len(held) > _HELD_BYTES:
+            cut = len(held) - _LONGEST_SECRET_BYTES
+        return self._take(cut)
+
+    def clean_rest(self, rest: bytes) -> CleanBytes:
+        """Return bytes without secrets; a body without events leaves nothing over."""
+        return clean_bytes(rest, self._secrets)
+
+    def end(self) -> Cleaned:
+        """Return what is still held."""
+        self._held[:] = clean_cut(bytes(self._held), self._secrets)
+        return self._take(len(self._held))
+
+    def find_kinds(self) -> list[str]:
+        """Name none: the text of such a body is not in pieces."""
+        return []
+
+    def _take(self, size: int) -> Cleaned:
+        chunk = bytes(self._held[:size])
+        del self._held[:size]
+        if not chunk:
+            return []
+        # Also where it is no JSON: what is escaped there is no less a secret.
+        clean = clean_strings if self._is_json else clean_bytes
+        return [(self._offset_ns, clean(chunk, self._secrets))]

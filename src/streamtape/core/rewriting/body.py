@@ -15,8 +15,8 @@ from typing import Protocol
 from streamtape.core.messages.grammar import is_whole_event
 from streamtape.core.model import Part, Response
 from streamtape.core.redaction.secrets import Secrets
-from streamtape.core.redaction.stream import Cleaned, body_redactor
-from streamtape.core.redaction.text import CleanBytes, clean_bytes
+from streamtape.core.redaction.stream import body_redactor
+from streamtape.core.redaction.text import CleanBytes, Cleaned, clean_bytes
 from streamtape.core.rewriting.frames import RecordFrames
 
 
