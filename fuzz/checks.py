@@ -157,7 +157,7 @@ def check_stream(data: bytes) -> None:
     Read any bytes as a stream of events, which comes in chunks of any lengths.
 
     Args:
-        data: How many chunks, their lengths, and behind them the stream.
+        data: How many chunks, their lengths, and after them the stream.
     """
     lengths = data[1 : 1 + data[0] % 16] if data else b""
     stream = data[1 + len(lengths) :]

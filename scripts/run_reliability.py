@@ -59,7 +59,7 @@ class Row:
         return self.counts.trials > 0 and self.counts.is_clean and not self.failed
 
     @property
-    def verdict(self) -> str:
+    def outcome(self) -> str:
         """A word for the table."""
         if self.is_good:
             return "passed"
@@ -143,7 +143,7 @@ def show(rows: Mapping[str, Row], minutes: int) -> None:
     for name, row in rows.items():
         counts = row.counts
         figures = (f"{counts.trials:,}", counts.lost, counts.wrong, counts.leaked)
-        table.add_row(name, *map(str, figures), row.verdict)
+        table.add_row(name, *map(str, figures), row.outcome)
     console.print(table)
     for name, row in rows.items():
         for test in row.failed:
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str]) -> int:
     start_ns = wall_ns()
     rows = run_tests(arguments)
     if arguments:
-        rows = {name: row for name, row in rows.items() if row.verdict != "not run"}
+        rows = {name: row for name, row in rows.items() if row.outcome != "not run"}
     else:
         rows |= {target: run_other(target) for target in OTHERS}
     minutes = round((wall_ns() - start_ns) / 60e9)

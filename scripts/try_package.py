@@ -15,7 +15,6 @@ The first thing that is not as it should be ends the program with status 1.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
@@ -27,6 +26,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from environment import plain_environment
 from streamtape.testing import INSTANT, FakeUpstream, stream_reply, text
 from streamtape.version import __version__
 
@@ -92,16 +92,6 @@ _MARKED: Final = re.compile(
     r"^```python\n((?:(?!```).)*?@pytest\.mark.*?)^```", re.S | re.M
 )
 _REMEDY: Final = re.compile(r"(pip) install '(.+)'; with pipx: (pipx inject .+)")
-
-
-def plain_environment() -> dict[str, str]:
-    """Return the environment without what says where streamtape, Python or make is."""
-    left_out = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "MAKEFLAGS")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in left_out and not name.startswith(("STREAMTAPE_", "ANTHROPIC_"))
-    }
 
 
 def run(

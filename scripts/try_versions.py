@@ -28,6 +28,8 @@ from packaging.requirements import Requirement
 from rich.console import Console
 from rich.table import Table
 
+from environment import plain_environment
+
 ROOT: Final = Path(__file__).parents[1]
 LOCK: Final = ROOT / "requirements" / "dev.txt"
 VENVS: Final = ROOT / ".venvs"
@@ -124,12 +126,6 @@ def uv(*arguments: str, given: str | None = None) -> str:
     if done.returncode:
         sys.exit(f"uv {' '.join(arguments[:2])} ended with status {done.returncode}")
     return done.stdout
-
-
-def plain_environment() -> dict[str, str]:
-    """Return the environment without what an activated one says in it."""
-    left_out = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-    return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
 def locked_versions() -> Versions:

@@ -91,7 +91,7 @@ class Ran:
     """A run of pytest over the files of the page."""
 
     output: str
-    fates: dict[str, list[str]]
+    outcomes: dict[str, list[str]]
     """What became of the tests' requests, by the test's file."""
     failed: list[str]
     """The names of tests that failed."""
@@ -150,14 +150,14 @@ def test_it_is_recorded_and_then_replayed_offline(
         pytest.skip(f"there is no {needed} here")
     module = Path(name).stem
 
-    assert set(recorded.fates[module]) == {"RECORDED"}, recorded.output
-    assert set(replayed.fates[module]) == {"HIT"}, replayed.output
+    assert set(recorded.outcomes[module]) == {"RECORDED"}, recorded.output
+    assert set(replayed.outcomes[module]) == {"HIT"}, replayed.output
     assert [each for each in replayed.failed if each.startswith(module)] == []
 
 
 def test_attributes_and_blocked_hosts_are_as_said(replayed: Ran) -> None:
     assert replayed.failed == [], replayed.output
-    assert replayed.fates["test_others"] == ["HIT"]
+    assert replayed.outcomes["test_others"] == ["HIT"]
 
 
 def test_the_words_of_the_marker_and_the_settings_are_taken(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def _run(folder: Path, options: Sequence[str], given: dict[str, str]) -> Ran:
     junit.unlink(missing_ok=True)
     ran = _pytest(folder, [*options, f"--junitxml={junit}"], given)
     assert junit.exists(), ran.stdout + ran.stderr
-    fates: dict[str, list[str]] = {}
+    outcomes: dict[str, list[str]] = {}
     failed = []
     for case in ElementTree.parse(junit).iter("testcase"):
         module = case.get("classname", "").split(".")[0]
@@ -215,9 +215,9 @@ def _run(folder: Path, options: Sequence[str], given: dict[str, str]) -> Ran:
             failed.append(f"{module}::{case.get('name')}")
         told = case.find("properties/property[@name='streamtape']")
         if told is not None:
-            fates.setdefault(module, []).append(told.get("value", ""))
+            outcomes.setdefault(module, []).append(told.get("value", ""))
 
-    return Ran(output=ran.stdout + ran.stderr, fates=fates, failed=failed)
+    return Ran(output=ran.stdout + ran.stderr, outcomes=outcomes, failed=failed)
 
 
 def _pytest(

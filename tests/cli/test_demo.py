@@ -34,7 +34,7 @@ def test_the_demo_shows_that_every_replay_is_the_recording(tmp_path: Path) -> No
     assert ran.stderr == ""
     runs = re.findall(r"(recorded|\d+x|instant) .* ([0-9a-f]{8}) (\w+)", ran.stdout)
     assert [name for name, _, _ in runs] == ["recorded", "1x", "10x", "instant"] * 2
-    assert {verdict for _, _, verdict in runs} == {"equal"}
+    assert {comparison for _, _, comparison in runs} == {"equal"}
     assert len({digest for _, digest, _ in runs}) == 2
     assert len([*folder.glob("*.tape")]) == 2
 

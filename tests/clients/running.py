@@ -124,8 +124,8 @@ def start_replay(cassettes: Path) -> Program:
     )
 
 
-def fates(replay: Program) -> dict[str, int]:
-    """Stop a replay, and return how many requests met which fate."""
+def count_outcomes(replay: Program) -> dict[str, int]:
+    """Stop a replay, and return how many requests met which outcome."""
     counts: dict[str, int] = json.loads(replay.stop().stdout)["requests"]
     return counts
 

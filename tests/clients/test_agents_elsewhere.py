@@ -9,7 +9,13 @@ import pytest
 
 from clients.answers import answer_any_client
 from clients.kits import Kits
-from clients.running import fates, make_place, make_running, record_all, start_replay
+from clients.running import (
+    count_outcomes,
+    make_place,
+    make_running,
+    record_all,
+    start_replay,
+)
 from clients.table import AGENTS, Client
 from streamtape.testing import FakeUpstream
 
@@ -46,7 +52,7 @@ def test_an_agent_hits_in_another_folder_home_git_state_and_day(
         recorded = record_all(running, upstream.url, cassettes, here)
     with start_replay(cassettes) as replay:
         replayed = running.use_all(replay.base_url, there)
-        counts = fates(replay)
+        counts = count_outcomes(replay)
 
     assert recorded[0].status == 0, recorded[0]
     assert replayed == recorded

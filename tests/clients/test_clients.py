@@ -14,7 +14,7 @@ from clients.running import (
     Place,
     Running,
     Told,
-    fates,
+    count_outcomes,
     make_place,
     make_running,
     record_all,
@@ -65,7 +65,7 @@ def recorded(
 def test_a_client_sees_no_difference(recorded: Recorded) -> None:
     with start_replay(recorded.cassettes) as replay:
         replayed = recorded.running.use_all(replay.base_url, recorded.place)
-        counts = fates(replay)
+        counts = count_outcomes(replay)
 
     assert recorded.straight[0].status == 0, recorded.straight[0]
     assert recorded.recorded == recorded.straight
@@ -83,7 +83,7 @@ def test_a_client_that_misses_ends_soon_and_shows_why(recorded: Recorded) -> Non
             "Nobody has ever asked this.",
             timeout_s=MISS_PATIENCE_S,
         )
-        counts = fates(replay)
+        counts = count_outcomes(replay)
 
     assert told.status != 0
     assert "no cassette in" in str(told.got)

@@ -23,7 +23,7 @@ def run_here(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Fi
     Run a command that starts no server; an error that it has no words for is raised.
 
     Args:
-        arguments: What stands behind ``streamtape``.
+        arguments: What follows ``streamtape``.
         env: Variables besides those of :func:`plain_environment`.
     """
     own = plain_environment(env)

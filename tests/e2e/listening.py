@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from e2e.processes import PATIENCE_S
@@ -43,12 +42,7 @@ class Listening:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._response.close()
         self._connection.close()
 

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
-from types import TracebackType
 from typing import IO, Final, Self
 
 COMMAND: Final = (sys.executable, "-m", "streamtape")
@@ -46,7 +45,7 @@ class Program:
     A context manager; what still runs when it is left is killed, children too.
 
     Args:
-        arguments: What stands behind ``streamtape``.
+        arguments: What follows ``streamtape``.
         program: The command line before that.
         env: Variables besides those of :func:`plain_environment`.
         stdin: A file to read from; None for nothing.
@@ -76,12 +75,7 @@ class Program:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.send_to_group(signal.SIGKILL)
         self.finish()

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs(Generic[T]):
-    """What each run gave, and what it left behind."""
+    """What each run gave, and what it left."""
 
     straight: T
     recorded: T

@@ -32,7 +32,7 @@ RAW_DEFLATE = -15
 def compress(
     events: Sequence[bytes], wbits: int, *, has_trailer: bool = True
 ) -> list[Write]:
-    """Compress a stream with a flush behind every event, as servers do."""
+    """Compress a stream with a flush after every event, as servers do."""
     compressor = zlib.compressobj(wbits=wbits)
     writes = [
         Write(0, compressor.compress(event) + compressor.flush(zlib.Z_SYNC_FLUSH))

@@ -76,14 +76,14 @@ RESET = ReplyEnding.RESET
             Ending.CLOSED,
             "upstream_cut",
             marks=pytest.mark.case(38),
-            id="closed-behind-the-last-event",
+            id="closed-after-the-last-event",
         ),
         pytest.param(
             raw_reply([], ending=CUT),
             Ending.CLOSED,
             "upstream_cut",
             marks=pytest.mark.case(38),
-            id="closed-behind-the-head",
+            id="closed-after-the-head",
         ),
         pytest.param(
             raw_reply(MIDWAY, ending=CUT, framing=Framing.LENGTH),
@@ -111,7 +111,7 @@ RESET = ReplyEnding.RESET
             Ending.RESET,
             "upstream_reset",
             marks=pytest.mark.case(39),
-            id="reset-behind-the-head",
+            id="reset-after-the-head",
         ),
         pytest.param(
             raw_reply(MIDWAY, ending=RESET, framing=Framing.LENGTH),

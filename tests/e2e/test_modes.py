@@ -22,7 +22,7 @@ def post(base_url: str, prompt: str) -> Answer:
     return ask(base_url, body=body.encode())
 
 
-def fates(mode: str, folder: Path, upstream_url: str, *prompts: str) -> list[str]:
+def outcomes(mode: str, folder: Path, upstream_url: str, *prompts: str) -> list[str]:
     """Return what each prompt's answer says became of it."""
     with streamtape.record(folder, upstream=upstream_url, mode=mode) as proxy:
         answers = [post(proxy.base_url, prompt) for prompt in prompts]
@@ -62,14 +62,16 @@ def test_each_mode_does_what_its_row_says(
     empty, filled = tmp_path / "empty", tmp_path / "filled"
     empty.mkdir()
     with FakeUpstream(profile=INSTANT) as upstream:
-        fates("all", filled, upstream.url, "known")
+        outcomes("all", filled, upstream.url, "known")
         asked_before = len(upstream.requests)
 
-        assert fates(mode, empty, upstream.url, "known", "known") == when_empty
-        assert fates(mode, filled, upstream.url, "known", "new") == when_filled
+        assert outcomes(mode, empty, upstream.url, "known", "known") == when_empty
+        assert outcomes(mode, filled, upstream.url, "known", "new") == when_filled
 
     forwarded = [
-        fate for fate in when_empty + when_filled if fate in ("recorded", "forwarded")
+        outcome
+        for outcome in when_empty + when_filled
+        if outcome in ("recorded", "forwarded")
     ]
     assert len(upstream.requests) - asked_before == len(forwarded)
     assert len(read_library(filled)) == kept
@@ -77,17 +79,17 @@ def test_each_mode_does_what_its_row_says(
 
 def test_what_was_recorded_once_is_replayed_in_the_next_run(tmp_path: Path) -> None:
     with FakeUpstream(profile=INSTANT) as upstream:
-        assert fates("once", tmp_path, upstream.url, "a", "b") == ["recorded"] * 2
-    assert fates("once", tmp_path, upstream.url, "b", "a") == ["replayed"] * 2
+        assert outcomes("once", tmp_path, upstream.url, "a", "b") == ["recorded"] * 2
+    assert outcomes("once", tmp_path, upstream.url, "b", "a") == ["replayed"] * 2
 
 
 def test_all_replaces_what_earlier_runs_recorded(tmp_path: Path) -> None:
     """Three takes of an earlier run give way to one; other requests keep theirs."""
     with FakeUpstream([json_reply({"run": 1})]) as upstream:
-        fates("all", tmp_path, upstream.url, "a", "a", "a", "b")
+        outcomes("all", tmp_path, upstream.url, "a", "a", "a", "b")
     before = {path.name for path in tmp_path.iterdir()}
     with FakeUpstream([json_reply({"run": 2})]) as upstream:
-        fates("all", tmp_path, upstream.url, "a")
+        outcomes("all", tmp_path, upstream.url, "a")
 
     after = {path.name for path in tmp_path.iterdir()}
     assert len(before) == 4
@@ -102,7 +104,7 @@ def test_an_unchanged_recording_changes_nothing_but_its_times(tmp_path: Path) ->
     runs = []
     for _ in range(2):
         with FakeUpstream(profile=INSTANT) as upstream:
-            fates("all", tmp_path, upstream.url, "a", "a", "b")
+            outcomes("all", tmp_path, upstream.url, "a", "a", "b")
         runs.append([(one.name, one.body) for one in read_library(tmp_path)])
 
     assert runs[0] == runs[1]
@@ -112,16 +114,19 @@ def test_an_unchanged_recording_changes_nothing_but_its_times(tmp_path: Path) ->
 def test_a_replay_leaves_an_upstream_alone(tmp_path: Path) -> None:
     """It asks nothing even where there is one to ask."""
     with FakeUpstream(profile=INSTANT) as upstream:
-        fates("all", tmp_path, upstream.url, "a")
+        outcomes("all", tmp_path, upstream.url, "a")
         asked_before = len(upstream.requests)
-        assert fates("none", tmp_path, upstream.url, "a", "b") == ["replayed", "miss"]
+        assert outcomes("none", tmp_path, upstream.url, "a", "b") == [
+            "replayed",
+            "miss",
+        ]
 
         assert len(upstream.requests) == asked_before
 
 
 def test_a_miss_names_the_nearest_cassette_and_what_differs(tmp_path: Path) -> None:
     with FakeUpstream(profile=INSTANT) as upstream:
-        fates("all", tmp_path, upstream.url, "The first question", "Something else")
+        outcomes("all", tmp_path, upstream.url, "The first question", "Something else")
     with streamtape.replay(tmp_path) as replay:
         answer = post(replay.base_url, "The last question")
 
@@ -137,11 +142,11 @@ def test_the_status_page_tells_mode_and_counts(mode: str, tmp_path: Path) -> Non
         FakeUpstream(profile=INSTANT) as upstream,
         streamtape.record(tmp_path, upstream=upstream.url, mode=mode) as proxy,
     ):
-        fate = post(proxy.base_url, "a").header("x-streamtape")
+        outcome = post(proxy.base_url, "a").header("x-streamtape")
         status = ask(proxy.base_url, method="GET", target="/_streamtape/status")
 
     assert f'"mode": "{mode}"'.encode() in status.body
-    assert f'"requests": {{"{fate}": 1}}'.encode() in status.body
+    assert f'"requests": {{"{outcome}": 1}}'.encode() in status.body
     assert status.header("x-streamtape") == "local"
 
 

@@ -244,7 +244,7 @@ def test_a_reset_in_python_does_the_same(tmp_path: Path) -> None:
     assert told == [0, 424, 0, 424]
 
 
-def test_behind_a_reset_a_recording_takes_the_place_of_the_last_run(
+def test_after_a_reset_a_recording_takes_the_place_of_the_last_run(
     tmp_path: Path,
 ) -> None:
     """A test that is run again must not leave the takes of both runs."""

@@ -245,7 +245,7 @@ def test_no_key_is_kept_of_errors(tmp_path: Path, trials: Trials) -> None:
 def test_no_key_is_kept_in_mid_stream_nor_after_a_kill(
     tmp_path: Path, trials: Trials, cut: ReplyEnding
 ) -> None:
-    """The streams stall, or are cut, behind the last event with the key in it."""
+    """The streams stall, or are cut, after the last event with the key in it."""
     with (
         FakeUpstream(echo(cut)) as upstream,
         start_recorder(upstream.url, tmp_path) as recorder,

@@ -88,7 +88,7 @@ def test_a_recording_that_was_taken_away_is_not_said_to_be_kept(tmp_path: Path) 
         Listening(recorder.base_url, "hello") as client,
     ):
         client.take(8)
-        # It is recorded behind the client, which may be faster than that.
+        # It is recorded after the client has it, which may be faster than that.
         wait_until(lambda: any(tmp_path.glob("cassettes/*.part")), "it is recorded")
         shutil.rmtree(tmp_path / "cassettes")
         recorder.send(signal.SIGTERM)

@@ -112,7 +112,7 @@ def test_a_replay_waits_for_a_client_that_reads_late(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems can't tell")
-def test_a_reset_comes_behind_all_that_was_sent(tmp_path: Path) -> None:
+def test_a_reset_comes_after_all_that_was_sent(tmp_path: Path) -> None:
     """A reset throws away what a slow client's system has not taken yet."""
     body = EVENT * 10
     with (

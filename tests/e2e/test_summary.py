@@ -73,9 +73,9 @@ def test_the_end_says_what_was_saved_and_what_was_not_needed(library: Path) -> N
 def test_the_end_repeats_what_was_missed_once_for_each_request(library: Path) -> None:
     end = ask_for(library, "three", "three", options=("--fail-on-miss",))
 
-    _, _, behind = end.stderr.partition("Stopped: 2 missed.\n")
-    assert behind.count("Missed: ") == 1
-    assert "messages[0].content" in behind
+    _, _, after = end.stderr.partition("Stopped: 2 missed.\n")
+    assert after.count("Missed: ") == 1
+    assert "messages[0].content" in after
     assert end.status == 1
 
 
@@ -203,7 +203,7 @@ def test_an_upstream_that_answered_nothing_is_a_status(tmp_path: Path) -> None:
     assert "Stopped: 1 failed upstream." in end.stderr
 
 
-def test_a_failure_behind_which_an_answer_came_is_none(tmp_path: Path) -> None:
+def test_a_failure_after_which_an_answer_came_is_none(tmp_path: Path) -> None:
     """SDKs ask again."""
     command = (sys.executable, "-c", ASK, "one", "one")
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -58,7 +58,7 @@ def ask(
     Send one request on a connection of its own, and read until that ends.
 
     Args:
-        target: Put behind the path of the base URL.
+        target: Put after the path of the base URL.
     """
     lines = [f"{name}: {value}" for name, value in headers]
     head = raw_request(
@@ -72,7 +72,7 @@ def ask(
 
 def raw_request(base_url: str, request_line: str, *lines: str, body: str = "") -> bytes:
     """
-    Write a request that asks for the connection to close behind the answer.
+    Write a request that asks for the connection to close after the answer.
 
     Args:
         lines: Headers besides Host and Connection.

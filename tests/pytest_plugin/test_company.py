@@ -17,7 +17,7 @@ from wire import ask
 @pytest.mark.parametrize("number", range({tests}))
 def test_own(number, streamtape):
     assert f"Re: own {{number}}." in ask(f"own {{number}}.")[1]
-    assert [each.told for each in streamtape.interactions] == [{told!r}]
+    assert [each.outcome for each in streamtape.interactions] == [{outcome!r}]
 
 @pytest.mark.streamtape(cassettes="shared", exhausted="cycle")
 @pytest.mark.parametrize("number", range({sharing}))
@@ -47,10 +47,10 @@ def test_workers_record_and_replay_many_tests_and_their_counts_are_summed(
     project: Project, count: int, tests: int, sharing: int, dist: str
 ) -> None:
     workers = (f"-n{count}", f"--dist={dist}", "-q")
-    project.write(test_many=_MANY.format(tests=5, sharing=5, told="recorded"))
+    project.write(test_many=_MANY.format(tests=5, sharing=5, outcome="recorded"))
     project.record("-k", "shared")
 
-    project.write(test_many=_MANY.format(tests=tests, sharing=0, told="recorded"))
+    project.write(test_many=_MANY.format(tests=tests, sharing=0, outcome="recorded"))
     result = project.run("--streamtape-record", "-k", "own", *workers, needs=("xdist",))
     assert result.ret == 0
     assert _summary(result).startswith(f"{tests} recorded;")
@@ -58,7 +58,9 @@ def test_workers_record_and_replay_many_tests_and_their_counts_are_summed(
     assert project.leftovers() == []
     project.upstream.requests.clear()
 
-    project.write(test_many=_MANY.format(tests=tests, sharing=sharing, told="replayed"))
+    project.write(
+        test_many=_MANY.format(tests=tests, sharing=sharing, outcome="replayed")
+    )
     before = project.tapes()
     result = project.run(
         "--streamtape-unused=fail", "--junit-xml=x.xml", *workers, needs=("xdist",)
@@ -175,8 +177,8 @@ def test_a_rerun_begins_with_the_first_take(project: Project) -> None:
     )
     xml = (project.path / "x.xml").read_text(encoding="utf-8")
     cases = re.findall("<testcase .*?</testcase>", xml)
-    fates = [re.findall('name="streamtape" value="([A-Z]+)"', case) for case in cases]
-    assert fates == [["HIT"], ["HIT"], ["HIT"], ["MISS"], ["MISS"], ["HIT"]]
+    worst = [re.findall('name="streamtape" value="([A-Z]+)"', case) for case in cases]
+    assert worst == [["HIT"], ["HIT"], ["HIT"], ["MISS"], ["MISS"], ["HIT"]]
 
 
 def test_a_rerun_while_recording_begins_with_nothing(project: Project) -> None:
@@ -201,9 +203,9 @@ def test_a_rerun_while_recording_begins_with_nothing(project: Project) -> None:
 
 
 def test_any_order_of_tests_gives_the_same(project: Project) -> None:
-    project.write(test_many=_MANY.format(tests=30, sharing=5, told="recorded"))
+    project.write(test_many=_MANY.format(tests=30, sharing=5, outcome="recorded"))
     project.record()
-    project.write(test_many=_MANY.format(tests=30, sharing=5, told="replayed"))
+    project.write(test_many=_MANY.format(tests=30, sharing=5, outcome="replayed"))
     result = project.run(
         *("-v", "--randomly-seed=7"),
         "--streamtape-unused=fail",

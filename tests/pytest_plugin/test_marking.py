@@ -214,7 +214,7 @@ def test_the_environment_is_set_for_the_test_only(project: Project) -> None:
             def test_that_fails():
                 assert False
 
-            def test_behind_it():
+            def test_after_it():
                 assert BEFORE == {name: os.environ.get(name) for name in NAMES}
         """
     )

@@ -11,7 +11,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -72,12 +71,7 @@ class BigUpstream:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listening.close()
         self._thread.join(PATIENCE_S)
 

@@ -153,10 +153,8 @@ def test_outcomes_are_added_up_by_cases() -> None:
 
     assert rows["1"].counts == Counts(trials=3)
     assert rows["2"].counts == Counts(trials=6, lost=1)
-    verdicts = {
-        name: rows[name].verdict for name in ("1", "2", "3", "4", "other tests")
-    }
-    assert verdicts == {
+    by_case = {name: rows[name].outcome for name in ("1", "2", "3", "4", "other tests")}
+    assert by_case == {
         "1": "passed",
         "2": "FAILED",
         "3": "not run",

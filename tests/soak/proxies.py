@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from e2e.processes import Program
@@ -22,32 +21,22 @@ MOST_DESCRIPTORS: Final = 8
 """How many more may be open when all clients have gone: files that were in use."""
 
 
-class Watched:
+class Watched(Program):
     """
     A proxy whose memory and descriptors are looked at.
 
     Args:
-        arguments: What stands behind ``streamtape``.
+        arguments: What follows ``streamtape``.
     """
 
     def __init__(self, *arguments: str | Path) -> None:
-        self.program = Program(*arguments)
-        self.base_url = self.program.base_url
+        super().__init__(*arguments)
+        # It is idle once it has told its address.
+        assert self.base_url
         self._idle_bytes = self._idle_descriptors = 0
         if IS_TOLD:
-            self._idle_bytes = rss_bytes(self.program.pid)
-            self._idle_descriptors = count_descriptors(self.program.pid)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.program.__exit__(exc_type, exc, traceback)
+            self._idle_bytes = rss_bytes(self.pid)
+            self._idle_descriptors = count_descriptors(self.pid)
 
     @property
     def growth_bytes(self) -> int:
@@ -56,14 +45,14 @@ class Watched:
         """
         if not IS_TOLD:
             return 0
-        return peak_rss_bytes(self.program.pid) - self._idle_bytes
+        return peak_rss_bytes(self.pid) - self._idle_bytes
 
     @property
     def more_descriptors(self) -> int:
         """How many more are open than when it was idle; 0 where nobody tells."""
         if not IS_TOLD:
             return 0
-        return count_descriptors(self.program.pid) - self._idle_descriptors
+        return count_descriptors(self.pid) - self._idle_descriptors
 
 
 class KilledRecorder:
@@ -85,13 +74,8 @@ class KilledRecorder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.current.__exit__(exc_type, exc, traceback)
+    def __exit__(self, *_: object) -> None:
+        self.current.__exit__()
 
     def find(self) -> tuple[str, int]:
         """Return its address, and how often it had been killed when it got that."""
@@ -103,8 +87,8 @@ class KilledRecorder:
         self.note_growth()
         with self._lock:
             self.kills_ns.append(SystemClock.now_ns())
-            self.current.program.send(signal.SIGKILL)
-            self.current.program.finish()
+            self.current.send(signal.SIGKILL)
+            self.current.finish()
             self.current = self._start()
 
     def note_growth(self) -> None:
@@ -114,7 +98,7 @@ class KilledRecorder:
     def stop(self) -> int:
         """Ask it to end in good order; returns its exit status."""
         self.note_growth()
-        return self.current.program.stop().status
+        return self.current.stop().status
 
     def _start(self) -> Watched:
         return Watched(*self._arguments, "--port", "0")

@@ -199,7 +199,7 @@ class _Load:
         heard = hear(base_url, number, reply, manner=dice.choice(_MANNERS), dice=dice)
         killed_ns = self._recorder.kills_ns[kills : kills + 1]
         self._soak.wrong += judge_live(heard, reply, was_killed=bool(killed_ns))
-        # It may be killed just behind the end of the answer, too.
+        # It may be killed just after the end of the answer, too.
         kept = heard.since(min([heard.ended_ns, *killed_ns]) - _SAFE_NS)
         self._soak.heard.append(replace(kept, life=kills))
 

@@ -23,7 +23,7 @@ from streamtape.testing import (
         pytest.param(None, 0, 0, ReplyEnding.COMPLETE, id="whole"),
         pytest.param(3, 0, 0, ReplyEnding.CUT, id="between-events"),
         pytest.param(3, 10, 10, ReplyEnding.CUT, id="inside-an-event"),
-        pytest.param(99, 0, 0, ReplyEnding.COMPLETE, id="behind-the-end"),
+        pytest.param(99, 0, 0, ReplyEnding.COMPLETE, id="after-the-end"),
     ],
 )
 def test_a_stream_can_be_cut(

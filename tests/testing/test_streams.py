@@ -72,14 +72,14 @@ def test_the_deltas_joined_are_the_text(
     assert len(pieces) > 4
 
 
-def test_a_signature_comes_whole_behind_the_thinking() -> None:
+def test_a_signature_comes_whole_after_the_thinking() -> None:
     deltas = [event["delta"] for event in read(message_stream(thinking("Hm.")))[2:-3]]
 
     assert [delta["type"] for delta in deltas] == ["thinking_delta", "signature_delta"]
     assert len(deltas[-1]["signature"]) > 100
 
 
-def test_citations_come_one_by_one_behind_the_text() -> None:
+def test_citations_come_one_by_one_after_the_text() -> None:
     data = read(message_stream(text("Cats.", citations=[CITATION, CITATION])))
 
     assert data[1]["content_block"] == {"citations": [], "type": "text", "text": ""}

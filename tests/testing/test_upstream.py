@@ -174,7 +174,7 @@ def test_a_cut_without_a_framing_looks_like_the_end() -> None:
     assert get(reply)[1] == b"abc"
 
 
-def test_a_reset_comes_behind_all_that_was_written() -> None:
+def test_a_reset_comes_after_all_that_was_written() -> None:
     reply = raw_reply(b"x" * 50_000, ending=ReplyEnding.RESET)
     with FakeUpstream([reply]) as upstream:
         host, port = upstream.url.removeprefix("http://").split(":")

@@ -91,19 +91,19 @@ def configure_log(secrets: Secrets, *, verbose: bool, quiet: bool) -> None:
 
 def log_defects() -> None:
     """Let what Python says of errors that nobody caught come as lines of the log."""
-    sys.excepthook = _tell_defect
-    threading.excepthook = lambda told: _tell_defect(
-        told.exc_type, told.exc_value, told.exc_traceback
+    sys.excepthook = _log_defect
+    threading.excepthook = lambda args: _log_defect(
+        args.exc_type, args.exc_value, args.exc_traceback
     )
-    sys.unraisablehook = lambda told: log.debug(
+    sys.unraisablehook = lambda args: log.debug(
         "an error that changes nothing",
-        exc_info=(told.exc_type, told.exc_value, told.exc_traceback)
-        if told.exc_value
+        exc_info=(args.exc_type, args.exc_value, args.exc_traceback)
+        if args.exc_value
         else None,
     )
 
 
-def _tell_defect(
+def _log_defect(
     kind: type[BaseException],
     error: BaseException | None,
     traceback: TracebackType | None,

@@ -22,9 +22,9 @@ _PATIENCE_S: Final = 1.0
 
 def tracked(files: Sequence[Path], doing: str) -> Iterator[Path]:
     """
-    Yield the files, and tell on stderr which of them is at work, if it is a terminal.
+    Yield the files, and show on stderr which of them is at work, if it is a terminal.
 
-    Nothing of it stays. Print what there is to print behind the last one: it would
+    Nothing of it stays. Print what there is to print after the last one: it would
     run into the line.
 
     Args:
@@ -50,7 +50,7 @@ def tracked(files: Sequence[Path], doing: str) -> Iterator[Path]:
 @contextmanager
 def waiting(doing: str, *, patience_s: float = _PATIENCE_S) -> Iterator[None]:
     """
-    Tell on stderr what the block is doing if that takes longer than a person expects,
+    Show on stderr what the block is doing if that takes longer than a person expects,
     and if it is a terminal. Nothing of it stays.
     """
     if not sys.stderr.isatty():

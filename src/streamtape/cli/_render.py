@@ -121,7 +121,7 @@ def print_line(console: Console, *pieces: Styled, indent: str = "") -> None:
 
 
 def print_table(console: Console, table: Table, *, indent: str = "") -> None:
-    """Print a table without the blanks that rich puts behind the last cell."""
+    """Print a table without the blanks that rich puts after the last cell."""
     options = console.options.update_width(console.width - len(indent))
     for segments in console.render_lines(table, options, pad=False):
         pieces = ((segment.text, segment.style or "") for segment in segments)

@@ -6,12 +6,11 @@ import gc
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from typing import Final
 
 import click
@@ -19,6 +18,7 @@ import click
 from streamtape.cli._log import log_defects
 from streamtape.cli._progress import waiting
 from streamtape.cli._render import escape
+from streamtape.cli._signals import ENDED, StopSignals
 from streamtape.cli._summary import Finish, print_summary
 from streamtape.core.redaction.secrets import Secrets
 from streamtape.server.config import Config
@@ -47,9 +47,6 @@ those ten seconds after which Docker and others would kill us and it.
 _SWITCH_S: Final = 0.0002
 """How long another thread may go on when an event is due; Python's own is 5 ms."""
 
-_ENDED: Final = 0
-"""Stands for an end that was waited for where signals are read; no signal's number."""
-
 
 def serve(
     config: Config,
@@ -64,7 +61,7 @@ def serve(
     Args:
         secrets: Those of this command, which writes the server's log.
         command: A program and its arguments; empty to serve until a signal.
-        hello: What the server does, said behind its address.
+        hello: What the server does, said after its address.
         finish: What to do at the end.
 
     Raises:
@@ -73,14 +70,14 @@ def serve(
     raise_limit()
     log_defects()
     # The signals first: whoever reads the address may stop us at once.
-    with closing(_Signals()) as signals, ExitStack() as stack:
+    with closing(StopSignals()) as signals, ExitStack() as stack:
         with waiting("Reading the library"):
             server = RunningServer(
                 config, secrets=secrets, before_listening=_favour_events
             )
             stack.enter_context(server)
         log.info("%s  %s", server.base_url, hello)
-        _tell_outer_url(server)
+        _show_outer_url(server)
         if command:
             status = _run(command, server, signals)
         else:
@@ -109,8 +106,8 @@ def _status_of(summary: Summary) -> int:
     return _NO_UPSTREAM if counts.get("failed") and not answered else 0
 
 
-def _tell_outer_url(server: RunningServer) -> None:
-    """Say the address for clients elsewhere, with its token unless that was set."""
+def _show_outer_url(server: RunningServer) -> None:
+    """Show the address for clients elsewhere, with its token unless that was set."""
     if not server.outer_url:
         return
     url, token = server.outer_url, server.config.token
@@ -135,63 +132,7 @@ def _favour_events() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-class _Signals:
-    """
-    The signals that ask us to end, as numbers to be read.
-
-    The system may hand a signal to any thread, and then the main one would not
-    wake from a lock or from a wait for a child. It wakes from a socket.
-    """
-
-    def __init__(self) -> None:
-        self._numbers = [signal.SIGINT, signal.SIGTERM]
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not (
-            signal.SIG_IGN
-        ):
-            # The terminal was closed; under nohup that is nothing to us.
-            self._numbers.append(signal.SIGHUP)
-        self._reader, self._writer = socket.socketpair()
-        self._writer.setblocking(False)
-        signal.set_wakeup_fd(self._writer.fileno())
-        for number in self._numbers:
-            # Not SIG_IGN, which a command of ours would inherit.
-            signal.signal(number, lambda *_: None)
-
-    def next(self) -> int:
-        """Wait for a signal, or for the end of what is watched."""
-        return self._reader.recv(1)[0]
-
-    def pending(self) -> int | None:
-        """Return a signal that came already, or None."""
-        self._reader.setblocking(False)
-        try:
-            return self.next()
-        except BlockingIOError:
-            return None
-        finally:
-            self._reader.setblocking(True)
-
-    def watch(self, wait: Callable[[], object]) -> None:
-        """Let :meth:`next` return `_ENDED` when a function that waits has returned."""
-
-        def tell() -> None:
-            wait()
-            # Nobody may listen any more: a signal came first.
-            with suppress(OSError):
-                self._writer.send(bytes([_ENDED]))
-
-        threading.Thread(target=tell, name="streamtape-watch", daemon=True).start()
-
-    def close(self) -> None:
-        """Give the signals their usual effect back; may be called twice."""
-        for number in self._numbers:
-            signal.signal(number, signal.SIG_DFL)
-        signal.set_wakeup_fd(-1)
-        self._reader.close()
-        self._writer.close()
-
-
-def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> int:
+def _run(command: Sequence[str], server: RunningServer, signals: StopSignals) -> int:
     """Run a program that uses the server; returns its status as a shell would."""
     if (number := signals.pending()) is not None:
         return 128 + number
@@ -205,7 +146,7 @@ def _run(command: Sequence[str], server: RunningServer, signals: _Signals) -> in
         return _NOT_EXECUTABLE
     signals.watch(child.wait)
     interrupts = 0
-    while (number := signals.next()) != _ENDED:
+    while (number := signals.next()) != ENDED:
         if number == signal.SIGINT:
             interrupts += 1
             if interrupts == 1:

@@ -81,7 +81,8 @@ def print_summary(summary: Summary, finish: Finish) -> None:
     Say what came of a run: in the log, and as one line of JSON on stdout if asked.
     """
     counts = ", ".join(
-        f"{number} {_WORDS.get(told, told)}" for told, number in summary.counts.items()
+        f"{number} {_WORDS.get(outcome, outcome)}"
+        for outcome, number in summary.counts.items()
     )
     log.info("Stopped%s.", f": {counts}" if counts else "")
     for line in (*_unfinished(summary), *_saved(summary), *_unused(summary)):

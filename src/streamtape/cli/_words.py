@@ -63,7 +63,7 @@ def format_ns(time_ns: int | None) -> str:
 
 
 def list_times(times_ns: dict[str, int | None]) -> str:
-    """Write the times that there are in one line, each behind its name."""
+    """Write the times that there are in one line, each after its name."""
     known = (
         f"{name} {format_ns(time_ns)}"
         for name, time_ns in times_ns.items()

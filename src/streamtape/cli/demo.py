@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import signal
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +20,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from streamtape.cli._options import pass_secrets
-from streamtape.cli._render import escape, note
+from streamtape.cli._render import escape
 from streamtape.core.cassette import Cassette
 from streamtape.core.messages.deltas import read_event
 from streamtape.core.messages.events import (
@@ -35,7 +32,6 @@ from streamtape.core.messages.events import (
 )
 from streamtape.core.messages.timing import percentile_ns
 from streamtape.core.pacing import INSTANT
-from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.sse import EventSplitter
 from streamtape.errors import UsageError
 from streamtape.library.library import Library
@@ -47,8 +43,6 @@ from streamtape.testing import FakeUpstream
 
 _SPEEDS = (1.0, 10.0, INSTANT)
 
-_INTERRUPTED: Final = 128 + signal.SIGINT
-
 
 @click.command()
 @click.option(
@@ -57,8 +51,7 @@ _INTERRUPTED: Final = 128 + signal.SIGINT
     metavar="DIR",
     help="Keep the cassettes in this folder, to look at them afterwards.",
 )
-@pass_secrets
-def demo(secrets: Secrets, keep: Path | None) -> None:
+def demo(keep: Path | None) -> None:
     """
     Record a conversation and replay it, without a key and without a network.
 
@@ -75,9 +68,9 @@ def demo(secrets: Secrets, keep: Path | None) -> None:
     try:
         _show(keep)
     except KeyboardInterrupt:
+        # What follows is no part of the text.
         click.echo()
-        note("Stopped.", secrets)
-        sys.exit(_INTERRUPTED)
+        raise
 
 
 def _show(keep: Path | None) -> None:

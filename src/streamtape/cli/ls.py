@@ -60,7 +60,7 @@ _CELL_CHARS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column of the table, behind the name."""
+    """A column of the table, after the name."""
 
     title: str
     rank: int
@@ -231,7 +231,7 @@ _FIRST_PARTS: Final = 64
 """
 How many parts are searched for the first token of a file that has an END record.
 
-It is behind ``message_start``, ``content_block_start`` and maybe some pings.
+It comes after ``message_start``, ``content_block_start`` and maybe some pings.
 """
 
 

@@ -9,10 +9,10 @@ from typing import Final
 
 import click
 
-from streamtape.cli._ending import tidying
 from streamtape.cli._files import NAMED_PATH
 from streamtape.cli._options import pass_secrets
 from streamtape.cli._render import escape, note
+from streamtape.cli._signals import exit_on_signals
 from streamtape.cli._words import count
 from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import UsageError
@@ -60,7 +60,7 @@ def recover(secrets: Secrets, file: Path, output: Path | None) -> None:
         raise UsageError(message)
     if not place.parent.is_dir():
         raise UsageError(f"--output: there is no folder {place.parent}")
-    with tidying():
+    with exit_on_signals():
         recovered = recover_file(file, place, secrets)
     click.echo(escape(str(place)))
     for line in _outcome(recovered):

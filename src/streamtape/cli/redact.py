@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import click
 
-from streamtape.cli._ending import tidying
 from streamtape.cli._files import NAMED_PATH, find_targets
 from streamtape.cli._options import cassettes_option, pass_secrets
 from streamtape.cli._progress import tracked
 from streamtape.cli._render import escape, make_console, note, print_json, print_line
+from streamtape.cli._signals import exit_on_signals
 from streamtape.cli._words import count
 from streamtape.core.redaction.secrets import Secrets, is_secret
 from streamtape.errors import CassetteError, DamagedCassetteError, UsageError
@@ -96,7 +96,7 @@ def redact(
     for source in sources:
         secrets.add(_read_secret(source))
     files = find_targets(paths, cassettes)
-    with tidying():
+    with exit_on_signals():
         done = [
             _redact(file, secrets, is_dry=is_dry)
             for file in tracked(files, "Redacting")

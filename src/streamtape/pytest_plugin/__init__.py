@@ -18,13 +18,13 @@ from streamtape.pytest_plugin.options import (
     Unused,
     add_options,
     find_unused,
-    read_asked,
+    read_test_settings,
     usage_errors,
     wants_report,
 )
 
 if TYPE_CHECKING:
-    from streamtape.pytest_plugin.cassettes import Tape
+    from streamtape.pytest_plugin.cassettes import TestCassettes
     from streamtape.pytest_plugin.run import Run
 
 _GOOD = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -88,21 +88,22 @@ def streamtape(
     streamtape_config: dict[str, object],
     streamtape_cassette_dir: Path,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Tape]:
+) -> Iterator[TestCassettes]:
     """The server that answers this test's requests, and what became of them."""
     item: pytest.Item = request.node
     _refuse_other_recorders(item)
     with usage_errors():
-        asked = read_asked(item, streamtape_config)
+        settings = read_test_settings(item, streamtape_config)
     run = _run(request.config)
+    folder = Path(streamtape_cassette_dir)
     with (
-        run.tape(item, asked, Path(streamtape_cassette_dir), tmp_path_factory) as tape,
+        run.serve(item, settings, folder, tmp_path_factory) as cassettes,
         pytest.MonkeyPatch.context() as patch,
     ):
         if request.config.getini("streamtape_env"):
-            for name, value in tape.env.items():
+            for name, value in cassettes.env.items():
                 patch.setenv(name, value)
-        yield tape
+        yield cassettes
 
 
 @pytest.hookimpl(wrapper=True)
@@ -113,16 +114,16 @@ def pytest_runtest_makereport(
     report = yield
     run = item.config.stash.get(_RUN, None)
     if run is not None:
-        run.judge(item, report)
+        run.complete_report(item, report)
     return report
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take what a worker of xdist has to tell."""
-    told = getattr(node, "workeroutput", {}).get("streamtape")
-    if told is not None:
-        _run(node.config).merge(told)
+    """Take what a worker of xdist has sent."""
+    sent = getattr(node, "workeroutput", {}).get("streamtape")
+    if sent is not None:
+        _run(node.config).merge(sent)
 
 
 @pytest.hookimpl(trylast=True)
@@ -134,7 +135,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run.stop()
     worker_output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if worker_output is not None:
-        worker_output["streamtape"] = run.told()
+        worker_output["streamtape"] = run.as_json()
     fails = find_unused(session.config) is Unused.FAIL and bool(run.orphans)
     if session.exitstatus in _GOOD and (run.late or fails):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -142,15 +143,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say what was replayed, recorded, missed and not needed."""
-    verdicts = {
+    outcomes = {
         report.nodeid: report.streamtape
         for reports in terminalreporter.stats.values()
         for report in reports
         if hasattr(report, "streamtape")
     }
-    if _RUN not in config.stash and not verdicts:
+    if _RUN not in config.stash and not outcomes:
         return
-    lines = list(_run(config).summary(verdicts, is_long=wants_report(config)))
+    lines = list(_run(config).summary(outcomes, is_long=wants_report(config)))
     if lines:
         terminalreporter.section("streamtape")
         for line in lines:

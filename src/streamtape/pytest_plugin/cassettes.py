@@ -22,7 +22,7 @@ _PATIENCE_S: Final = 1.0
 """For an answer whose client has all of it; one that was left open takes longer."""
 
 
-class AskedRequest:
+class ClientRequest:
     """One request of the code under test, with secrets left out."""
 
     def __init__(self, request: Request) -> None:
@@ -46,7 +46,7 @@ class Interaction:
     """One request that was answered from a cassette, or became one."""
 
     def __init__(self, request: Request, outcome: str, path: Path) -> None:
-        self.request = AskedRequest(request)
+        self.request = ClientRequest(request)
         self.outcome = outcome
         """``replayed`` or ``recorded``."""
         self.path = path
@@ -92,8 +92,11 @@ class Interaction:
         return f"<{self.outcome} {self.path.stem}: {self.request!r}>"
 
 
-class Tape:
-    """The requests of one test, and the server that answers them."""
+class TestCassettes:
+    """The requests of one test, and the server that answers them from its cassettes."""
+
+    __test__ = False
+    """Tells pytest that it is no test, in modules that import it for its type."""
 
     def __init__(
         self, server: RunningServer, scope: Scope, name: str, cassettes: Path
@@ -124,9 +127,9 @@ class Tape:
         return self._scope.policy.mode.value
 
     @property
-    def requests(self) -> list[AskedRequest]:
+    def requests(self) -> list[ClientRequest]:
         """All requests so far, in the order in which they came."""
-        return [AskedRequest(interaction.request) for interaction in self._log()]
+        return [ClientRequest(interaction.request) for interaction in self._log()]
 
     @property
     def interactions(self) -> list[Interaction]:
@@ -149,12 +152,12 @@ class Tape:
 
     @property
     def tally(self) -> Tally:
-        """Counts and what is behind them."""
+        """Counts, and what they count."""
         return self._scope.tally
 
     def set_speed(self, speed: float | str) -> None:
         """
-        Replay what is asked from now on at another pace.
+        Replay at another pace what comes from now on.
 
         Args:
             speed: 1 for the recorded pace, 10 for ten times as fast, or ``instant``.

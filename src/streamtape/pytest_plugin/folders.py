@@ -14,7 +14,7 @@ _REPLACED: Final = re.compile(r"[\x00-\x1f\x7f/\\<>:\"|?*]|^[.~]|[. ]$")
 """What some file system refuses in a name, or a listing hides."""
 
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
-"""Names that mean devices on Windows, whatever stands behind a dot."""
+"""Names that mean devices on Windows, whatever follows a dot."""
 
 _MOST_BYTES: Final = 150
 """Names of files in the folder come on top, and paths are bounded too."""

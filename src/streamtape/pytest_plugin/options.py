@@ -1,5 +1,5 @@
 """
-What a run, a project and a test ask for: options, variables, ini values and markers.
+What holds for a run and for a test: options, variables, ini values and markers.
 """
 
 from __future__ import annotations
@@ -81,19 +81,21 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class TestSettings:
     """What holds for one test: settings by their names, and where its cassettes are."""
 
-    settings: Mapping[str, object]
+    values: Mapping[str, object]
     upstream_source: str
     """Who named the upstream; empty if that is none of the settings."""
     cassettes: str | None
     """A folder that it shares with others, from the cassettes' folder on; or None."""
 
 
-def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
+def read_test_settings(
+    item: pytest.Item, configured: Mapping[str, object]
+) -> TestSettings:
     """
-    Merge what is asked for a test.
+    Merge what is said of a test.
 
     From the weakest: ini values, what the ``streamtape_config`` fixture returned,
     markers from the module to the function, variables, the command line. With ``CI``
@@ -103,7 +105,7 @@ def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
         UsageError: A marker or the fixture says something that there isn't.
     """
     config = item.config
-    asked: dict[str, object] = {**_DEFAULTS}
+    values: dict[str, object] = {**_DEFAULTS}
     fixture, marker = "the fixture streamtape_config", f"@pytest.mark.{MARKER}"
     upstream_source = ""
     for source, said in (
@@ -111,7 +113,7 @@ def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
         (fixture, _checked(configured, fixture)),
         *((marker, _read_mark(m)) for m in reversed([*item.iter_markers(MARKER)])),
     ):
-        asked |= said
+        values |= said
         if "upstream" in said:
             upstream_source = source
     environment = {
@@ -119,16 +121,16 @@ def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
         for name in ("mode", "speed")
         if (value := os.environ.get(f"STREAMTAPE_{name.upper()}"))
     }
-    asked |= environment
+    values |= environment
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
-        asked["mode"] = "none"
+        values["mode"] = "none"
     for name in ("mode", "speed"):
         if (said := config.getoption(f"streamtape_{name}")) is not None:
-            asked[name] = said
-    asked["mode"] = _read_mode(asked["mode"])
-    cassettes = asked.pop("cassettes", None)
-    return Asked(
-        settings=asked,
+            values[name] = said
+    values["mode"] = _read_mode(values["mode"])
+    cassettes = values.pop("cassettes", None)
+    return TestSettings(
+        values=values,
         upstream_source=upstream_source,
         cassettes=None if cassettes is None else str(cassettes),
     )
@@ -136,7 +138,7 @@ def read_asked(item: pytest.Item, configured: Mapping[str, object]) -> Asked:
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Let what can't be as it was asked for fail a test with a sentence."""
+    """Let settings that can't be used fail a test with a sentence."""
     try:
         yield
     except UsageError as error:
@@ -160,7 +162,7 @@ def find_unused(config: pytest.Config) -> Unused:
 
 
 def wants_report(config: pytest.Config) -> bool:
-    """Whether to tell at the end what became of each test's requests."""
+    """Whether to say at the end what became of each test's requests."""
     return bool(
         config.getoption("streamtape_report") or config.getini("streamtape_report")
     )

@@ -10,8 +10,8 @@ from typing import Any, Final
 _NAMED: Final = 10
 
 
-class Fate(StrEnum):
-    """The worst of what happened to a test's requests."""
+class Outcome(StrEnum):
+    """What a line of the report begins with: the worst outcome of a test's requests."""
 
     MISS = "MISS"
     """Something was asked that nothing recorded answers."""
@@ -26,7 +26,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TestOutcome:
     """
     What became of the requests of one test. In the types of JSON: workers send it.
     """
@@ -40,30 +40,30 @@ class Verdict:
     """Names of cassettes in the test's own folder that it did not ask for."""
 
     @property
-    def fate(self) -> Fate:
-        """The word for it."""
-        for told, fate in (
-            ("miss", Fate.MISS),
-            ("error", Fate.MISS),
-            ("failed", Fate.MISS),
-            ("refused", Fate.MISS),
-            ("forwarded", Fate.LIVE),
-            ("recorded", Fate.RECORDED),
-            ("replayed", Fate.HIT),
+    def worst(self) -> Outcome:
+        """The worst outcome of its requests."""
+        for counted, outcome in (
+            ("miss", Outcome.MISS),
+            ("error", Outcome.MISS),
+            ("failed", Outcome.MISS),
+            ("refused", Outcome.MISS),
+            ("forwarded", Outcome.LIVE),
+            ("recorded", Outcome.RECORDED),
+            ("replayed", Outcome.HIT),
         ):
-            if self.counts.get(told):
-                return fate
-        return Fate.NONE
+            if self.counts.get(counted):
+                return outcome
+        return Outcome.NONE
 
-    def needed(self) -> Verdict:
+    def without_unused(self) -> TestOutcome:
         """Return it without a word on what was unused."""
         return replace(self, unused=())
 
     def properties(self) -> Iterator[tuple[str, object]]:
         """Yield what a JUnit file tells of the test."""
-        yield "streamtape", self.fate.value
-        for told, count in self.counts.items():
-            yield f"streamtape_{told}", count
+        yield "streamtape", self.worst.value
+        for counted, number in self.counts.items():
+            yield f"streamtape_{counted}", number
         yield "streamtape_tokens_saved", self.tokens
         yield "streamtape_seconds_saved", round(self.saved_s, 3)
         if self.unused:
@@ -74,38 +74,38 @@ class Verdict:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, sent: Mapping[str, Any]) -> Verdict:
+    def from_json(cls, sent: Mapping[str, Any]) -> TestOutcome:
         """Return what a worker sent."""
         return cls(**{**sent, "unused": tuple(sent["unused"])})
 
 
 def summary_lines(
-    verdicts: Mapping[str, Verdict], orphans: Iterable[str], *, is_long: bool
+    outcomes: Mapping[str, TestOutcome], orphans: Iterable[str], *, is_long: bool
 ) -> Iterator[str]:
     """
     Yield the lines for the end of a run.
 
     Args:
-        verdicts: By the id of the test.
+        outcomes: By the id of the test.
         orphans: Folders of tests that there are no more.
         is_long: Whether to name each test.
     """
     if is_long:
-        for name, verdict in verdicts.items():
-            counts = ", ".join(f"{n} {told}" for told, n in verdict.counts.items())
-            yield f"{verdict.fate:<9} {name}{f'  ({counts})' if counts else ''}"
+        for name, outcome in outcomes.items():
+            counts = ", ".join(f"{n} {word}" for word, n in outcome.counts.items())
+            yield f"{outcome.worst:<9} {name}{f'  ({counts})' if counts else ''}"
     totals: dict[str, int] = {}
-    for verdict in verdicts.values():
-        for told, count in verdict.counts.items():
-            totals[told] = totals.get(told, 0) + count
-    said = ", ".join(f"{count} {told}" for told, count in totals.items())
-    tokens = sum(verdict.tokens for verdict in verdicts.values())
-    saved_s = sum(verdict.saved_s for verdict in verdicts.values())
+    for outcome in outcomes.values():
+        for word, number in outcome.counts.items():
+            totals[word] = totals.get(word, 0) + number
+    said = ", ".join(f"{number} {word}" for word, number in totals.items())
+    tokens = sum(outcome.tokens for outcome in outcomes.values())
+    saved_s = sum(outcome.saved_s for outcome in outcomes.values())
     if said:
         yield f"{said}; saved {tokens:,} tokens and {saved_s:,.1f} s"
-    for name, verdict in verdicts.items():
-        if verdict.unused:
-            yield f"unused by {name}: {some(verdict.unused)}"
+    for name, outcome in outcomes.items():
+        if outcome.unused:
+            yield f"unused by {name}: {some(outcome.unused)}"
     gone = sorted(orphans)
     if gone:
         yield f"no test of these folders is there any more: {some(gone)}"

@@ -38,7 +38,7 @@ from streamtape.testing.blocks import (
 )
 from streamtape.testing.clock import FakeClock, Handle
 from streamtape.testing.profile import INSTANT, TYPICAL, Profile, Write
-from streamtape.testing.prompt import Prompt, Scenario, SeenRequest
+from streamtape.testing.prompt import Prompt, SeenRequest
 from streamtape.testing.replies import (
     ORGANIZATION_ID,
     Framing,
@@ -50,7 +50,7 @@ from streamtape.testing.replies import (
     raw_reply,
     stream_reply,
 )
-from streamtape.testing.scenarios import SCENARIOS
+from streamtape.testing.scenarios import SCENARIOS, Scenario
 from streamtape.testing.script import default_answers
 from streamtape.testing.streams import (
     MODEL,

@@ -54,7 +54,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """Bytes that go into the stream as they are, behind the block before them."""
+    """Bytes that go into the stream as they are, after the block before them."""
 
     raw: bytes
     is_last: bool = False
@@ -86,7 +86,7 @@ class Page:
 
 def text(value: str, *, citations: Sequence[Mapping[str, Any]] = ()) -> Block:
     """
-    Return a text block; each citation comes in a delta of its own, behind the text.
+    Return a text block; each citation comes in a delta of its own, after the text.
     """
     if not citations:
         return Block(content={"type": "text", "text": value})

@@ -1,18 +1,17 @@
-"""What a fake upstream was asked, and the reply to it, streamed or not as asked."""
+"""A request as a fake upstream sees it, and the prompt in it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 from streamtape.core.model import Request, find_header
-from streamtape.testing.blocks import Item, JsonObject, text, to_json
+from streamtape.testing.blocks import JsonObject, to_json
 from streamtape.testing.profile import TYPICAL, Profile
-from streamtape.testing.replies import Reply, json_reply, stream_reply
-from streamtape.testing.streams import MODEL, MessageFields, count_tokens, message_json
+from streamtape.testing.streams import MODEL, count_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,40 +106,3 @@ class SeenRequest(Request):
             name: In lower case.
         """
         return find_header(self.headers, name)
-
-
-Scenario: TypeAlias = Callable[[Prompt], Reply]
-"""What the default script answers to a prompt."""
-
-STORY: Final = (
-    "Down at the harbour (it was not yet six) the ferry's lamps were lit. "
-    "“Two for Zürich,” said the clerk, “and one for the cat?” Nobody laughed. "
-    "The engine coughed, the gulls went up, and behind the breakwater the day began."
-)
-"""Made-up text, with characters of two and three bytes."""
-
-
-def answer(
-    prompt: Prompt, *items: Item, usage: Mapping[str, Any] | None = None
-) -> Reply:
-    """
-    Return the items as a message of the model that was asked for.
-
-    Args:
-        usage: Counters of the finished message, in place of the made-up ones.
-    """
-    fields: MessageFields = {
-        "model": prompt.model,
-        "seed": prompt.seed,
-        "usage": {"input_tokens": prompt.input_tokens, **(usage or {})},
-    }
-    if prompt.is_stream:
-        return stream_reply(*items, profile=prompt.profile, pings=2, **fields)
-    body = message_json(*items, **fields)
-    return json_reply(body, delay_ns=prompt.profile.ttft_ns)
-
-
-def plain_text(prompt: Prompt) -> Reply:
-    """Answer with a few sentences that quote the prompt."""
-    asked = prompt.text if len(prompt.text) <= 200 else f"{prompt.text[:200]}…"
-    return answer(prompt, text(f"You asked: “{asked}”. Here is what I know. {STORY}"))

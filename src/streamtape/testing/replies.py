@@ -20,7 +20,7 @@ from streamtape.testing.streams import MessageFields, message_stream
 
 
 class ReplyEnding(StrEnum):
-    """What becomes of the body and the connection behind the last write."""
+    """What becomes of the body and the connection after the last write."""
 
     COMPLETE = "complete"
     """The body ends by its framing."""
@@ -102,9 +102,9 @@ def events_reply(
 
     Args:
         cut_after: Number of whole events that are sent; None for all.
-        cut_bytes: Bytes of the event behind these that are sent as well.
+        cut_bytes: Bytes of the event after these that are sent as well.
         ending: None for COMPLETE, or CUT if *cut_after* leaves something out.
-        headers: Further ones, behind those of the API.
+        headers: Further ones, after those of the API.
     """
     kept = list(events)
     if cut_after is not None:
@@ -138,7 +138,7 @@ def json_reply(
 
     Args:
         value: What to write as JSON, or bytes that are JSON already.
-        headers: Further ones, behind those of the API.
+        headers: Further ones, after those of the API.
         delay_ns: When all of it goes out.
     """
     body = value if isinstance(value, bytes) else to_json(value).encode()

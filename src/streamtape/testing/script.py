@@ -15,9 +15,9 @@ from typing import Final
 
 from streamtape.testing.blocks import JsonObject, text
 from streamtape.testing.profile import TYPICAL, Profile, Write
-from streamtape.testing.prompt import SeenRequest, plain_text, read_prompt
+from streamtape.testing.prompt import SeenRequest, read_prompt
 from streamtape.testing.replies import Reply, error_reply, json_reply, raw_reply
-from streamtape.testing.scenarios import SCENARIOS
+from streamtape.testing.scenarios import SCENARIOS, plain_text
 from streamtape.testing.seeds import Dice, make_id
 from streamtape.testing.streams import MODEL, message_json
 

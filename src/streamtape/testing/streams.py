@@ -54,8 +54,8 @@ def message_stream(
 
     Args:
         items: In the order of the wire.
-        pings: How many pings: the first behind the first ``content_block_start``,
-            the others anywhere behind it.
+        pings: How many pings: the first after the first ``content_block_start``,
+            the others anywhere after it.
         fields: See :class:`MessageFields`.
     """
     seed = fields.get("seed", 0)

@@ -1,7 +1,7 @@
 // How a client's script tells what it got: one line of JSON, and an exit status.
 export const MODEL = "claude-demo";
 
-// Goes the way that the first argument names, with the prompt behind it.
+// Goes the way that the first argument names, with the prompt after it.
 export async function tell(ways) {
   const [way, prompt] = process.argv.slice(2);
   let got;

@@ -22,7 +22,7 @@ WEATHER: Final[dict[str, Any]] = {
 
 def tell(ways: dict[str, Callable[[str], object]]) -> None:
     """
-    Go the way that the first argument names, with the prompt behind it.
+    Go the way that the first argument names, with the prompt after it.
 
     Prints what the way returns, or the error that it raises, which makes status 1.
     """
