@@ -26,6 +26,7 @@ from streamtape.cli import main as streamtape
 from streamtape.core.modes import explain_modes
 from streamtape.pytest_plugin.options import explain_marker
 from streamtape.settings.table import explain_settings
+from walk import explain_walk, walk_of_a_request, walk_of_an_event
 
 ROOT: Final = Path(__file__).parents[1]
 CLI_PAGE: Final = ROOT / "docs" / "cli.md"
@@ -38,6 +39,8 @@ REGIONS: Final[Mapping[str, Callable[[], str]]] = {
     "marker": explain_marker,
     "modes": explain_modes,
     "settings": explain_settings,
+    "walk-event": lambda: explain_walk(walk_of_an_event()),
+    "walk-request": lambda: explain_walk(walk_of_a_request()),
 }
 """What may be generated: functions that return Markdown ending in a newline."""
 

@@ -242,6 +242,12 @@ def walk_of_a_request() -> Walk:
     return walk
 
 
+def explain_walk(walk: Walk) -> str:
+    """Return the files of a walk in Markdown, ending in a newline."""
+    names = [f"`{name.removesuffix('.py')}`" for name in walk.calls]
+    return f"{' → '.join(names)} ({len(names)} files)\n"
+
+
 def main() -> None:
     """
     Print both walks.

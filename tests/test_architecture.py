@@ -47,4 +47,4 @@ def test_the_map_shows_every_folder() -> None:
 
     assert _CORE / "format" in folders
     for folder in folders:
-        assert f"`{folder.name}/`" in shown, folder
+        assert f"`{folder.relative_to(_PACKAGE).as_posix()}/`" in shown, folder

@@ -198,7 +198,9 @@ class Replacement:
                     f"cassettes any more, remove {staging.folder}"
                 )
             return [*found, f"what was recorded before stays: {some(kept)}"]
-        has_failed = any(interaction.outcome == "failed" for interaction in interactions)
+        has_failed = any(
+            interaction.outcome == "failed" for interaction in interactions
+        )
         return found if has_failed else []
 
     def _is_made_good(self, key: str, old: _Takes, new: _Takes) -> bool:
