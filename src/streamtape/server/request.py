@@ -10,6 +10,7 @@ import asyncio
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aiohttp import HttpVersion11, web
@@ -63,17 +64,19 @@ class MatchQuery:
     def __init__(
         self, context: RequestContext, secrets: Secrets, *, limit_bytes: int
     ) -> None:
-        self._request = context.request
         self._rules = context.policy.rules
-        self._secrets = secrets
         if context.policy.mode is not RecordMode.NONE:
             secrets.remember_request(context.request)
         decoded = decode_body(context.request, limit_bytes=limit_bytes)
-        self._keys = RequestKeys(decoded, self._redact, self._rules)
+        # No method of its own: nothing here may stand in a circle of references.
+        redact = partial(_redact, secrets=secrets, request=context.request)
+        self._keys = RequestKeys(decoded, redact, self._rules)
         self._is_looked_for = context.policy.mode is not RecordMode.PASSTHROUGH
         tally = context.scope.tally
         self.interaction = (
-            LoggedInteraction(self) if tally.log is None else tally.begin(self)
+            LoggedInteraction(self._keys)
+            if tally.log is None
+            else tally.begin(self._keys)
         )
         """Where to note what becomes of it."""
 
@@ -119,9 +122,10 @@ class MatchQuery:
         """Whether a cassette's request is what was looked for under one of the keys."""
         return self._keys.is_of(recorded, key)
 
-    def _redact(self, decoded: Request) -> CleanRequest:
-        self._secrets.remember_request(self._request)
-        return clean_request(decoded, self._secrets)
+
+def _redact(decoded: Request, *, secrets: Secrets, request: Request) -> CleanRequest:
+    secrets.remember_request(request)
+    return clean_request(decoded, secrets)
 
 
 LEAST_RATE: Final = 16 * 1024

@@ -6,46 +6,36 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
+from streamtape.core.matching.key import RequestKeys
 from streamtape.core.misses.report import MissReport
-from streamtape.core.model import Request
+from streamtape.core.redaction.headers import CleanRequest
 
 KEPT_MISSES: Final = 100
 """Who needs more of them to find out what is wrong?"""
-
-
-class Query(Protocol):
-    """A request, as far as a log needs it."""
-
-    @property
-    def clean(self) -> Request:
-        """The redacted request."""
-
-    @property
-    def key(self) -> str:
-        """The match key; empty where nothing is looked for."""
 
 
 @dataclass(slots=True)
 class LoggedInteraction:
     """One request and what became of it."""
 
-    query: Query
+    keys: RequestKeys[CleanRequest]
+    """The request; it is redacted when the log is read."""
     outcome: str = "open"
     """As in the counts; ``open`` until it is known."""
     path: Path | None = None
     """The cassette that answered it, or that it became."""
 
     @property
-    def request(self) -> Request:
+    def request(self) -> CleanRequest:
         """The redacted request."""
-        return self.query.clean
+        return self.keys.redacted
 
     @property
     def key(self) -> str:
-        """The match key; empty where nothing is looked for."""
-        return self.query.key
+        """The match key of that."""
+        return self.keys.input_redacted.key
 
 
 class Tally:
@@ -101,10 +91,10 @@ class Tally:
             # It may have begun in the run before this one, and then there is none.
             self._lacking -= Counter([key])
 
-    def begin(self, query: Query) -> LoggedInteraction:
+    def begin(self, keys: RequestKeys[CleanRequest]) -> LoggedInteraction:
         """Take a request into the log, which there is."""
         assert self.log is not None
-        interaction = LoggedInteraction(query)
+        interaction = LoggedInteraction(keys)
         self.log.append(interaction)
         return interaction
 
