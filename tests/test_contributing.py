@@ -51,7 +51,7 @@ print(json.dumps({
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A copy of the project that may be changed."""
-    for name in ("docs", "scripts", "src", "tests"):
+    for name in ("cassettes", "docs", "scripts", "src", "tests"):
         ignored = shutil.ignore_patterns("__pycache__", "node_modules", ".*")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     for page in ROOT.glob("*.md"):
