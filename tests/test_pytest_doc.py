@@ -142,6 +142,7 @@ def test_every_block_is_used_or_says_why_not() -> None:
     assert set(_NAMED) >= {"conftest.py", "pytest.ini", "pyproject.toml", _WORKFLOW}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _TESTS)
 def test_it_is_recorded_and_then_replayed_offline(
     name: str, recorded: Ran, replayed: Ran
@@ -155,6 +156,7 @@ def test_it_is_recorded_and_then_replayed_offline(
     assert [each for each in replayed.failed if each.startswith(module)] == []
 
 
+@pytest.mark.slow
 def test_attributes_and_blocked_hosts_are_as_said(replayed: Ran) -> None:
     assert replayed.failed == [], replayed.output
     assert replayed.outcomes["test_others"] == ["HIT"]

@@ -14,11 +14,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
 from typing import IO, Final, Self
+
+from e2e.forks import Fork, can_fork
 
 COMMAND: Final = (sys.executable, "-m", "streamtape")
 
@@ -46,7 +48,8 @@ class Program:
 
     Args:
         arguments: What follows ``streamtape``.
-        program: The command line before that.
+        program: The command line before that; None for the usual, which is forked from
+            one that has been imported already.
         env: Variables besides those of :func:`plain_environment`.
         stdin: A file to read from; None for nothing.
     """
@@ -54,23 +57,33 @@ class Program:
     def __init__(
         self,
         *arguments: str | Path,
-        program: Sequence[str] = COMMAND,
+        program: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
         stdin: Path | None = None,
     ) -> None:
-        with (stdin or Path(os.devnull)).open("rb") as file, usual_signals():
-            self._process = subprocess.Popen(
-                [*program, *map(str, arguments)],
-                stdin=file,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=plain_environment(env),
-                start_new_session=True,
-            )
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        self._stdout = _Reader(self._process.stdout)
-        self._stderr = _Reader(self._process.stderr)
+        words = [*map(str, arguments)]
+        variables = plain_environment(env)
+        self._process: Fork | subprocess.Popen[bytes]
+        with ExitStack() as stack:
+            file = stack.enter_context((stdin or Path(os.devnull)).open("rb"))
+            stack.enter_context(usual_signals())
+            stdout, out = os.pipe()
+            stack.callback(os.close, out)
+            stderr, err = os.pipe()
+            stack.callback(os.close, err)
+            if program is None and can_fork(variables):
+                self._process = Fork(words, [file.fileno(), out, err], variables)
+            else:
+                self._process = subprocess.Popen(
+                    [*(program or COMMAND), *words],
+                    stdin=file,
+                    stdout=out,
+                    stderr=err,
+                    env=variables,
+                    start_new_session=True,
+                )
+        self._stdout = _Reader(os.fdopen(stdout, "rb"))
+        self._stderr = _Reader(os.fdopen(stderr, "rb"))
 
     def __enter__(self) -> Self:
         return self

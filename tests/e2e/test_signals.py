@@ -190,14 +190,22 @@ def test_a_stop_waits_for_no_client_and_no_upstream(tmp_path: Path) -> None:
     assert end.status == 0
 
 
+@pytest.fixture(scope="module", params=[("recover", 40_000), ("redact", 4_000)])
+def large(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """A command, and a file that is large enough for it to be at work with."""
+    command, count = request.param
+    folder = tmp_path_factory.mktemp(command)
+    return command, write_tape(folder, [(9, b"data: my-word-of-2026\n\n")] * count)
+
+
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-@pytest.mark.parametrize("command", ["recover", "redact"])
 def test_a_signal_to_a_command_that_writes_leaves_nothing_half_written(
-    command: str, number: signal.Signals, tmp_path: Path
+    large: tuple[str, Path], number: signal.Signals, tmp_path: Path
 ) -> None:
-    """The file is large enough to be at work with when the signal comes."""
-    count = 60_000 if command == "recover" else 8_000
-    path = write_tape(tmp_path, [(9, b"data: my-word-of-2026\n\n")] * count)
+    command, made = large
+    path = Path(shutil.copy(made, tmp_path))
     before = path.read_bytes()
     env = {"OLD_KEY": "my-word-of-2026"}
     options = ("--secret-from", "OLD_KEY") if command == "redact" else ()

@@ -32,7 +32,7 @@ from streamtape.testing import (
     raw_reply,
 )
 
-LARGE_BYTES: Final = 300_000
+LARGE_BYTES: Final = 100_000
 _RESETS: Final = struct.pack("ii", 1, 0)
 
 EVENTS: Final = [Write(0, b"data: %s\n\n" % (b"x" * LARGE_BYTES)) for _ in range(3)]
@@ -96,16 +96,16 @@ def ask_all(
     ],
 )
 def test_a_recording_lets_go(reply: Reply, client: Client, tmp_path: Path) -> None:
-    asked = bodies(16)
+    asked = bodies(8)
     with (
         FakeUpstream(lambda _: reply) as upstream,
         streamtape.record(tmp_path, upstream=upstream.url) as server,
         without_collector() as count_kept,
     ):
-        ask_all(server, client, asked[:8], 8)
+        ask_all(server, client, asked[:4], 4)
         upstream.requests.clear()
         before = count_kept()
-        ask_all(server, client, asked[8:], 16)
+        ask_all(server, client, asked[4:], 8)
         upstream.requests.clear()
 
         wait_until(lambda: count_kept() - before < 2 * LARGE_BYTES, "all is let go")
@@ -120,13 +120,13 @@ def test_a_replay_lets_go(client: Client, tmp_path: Path) -> None:
         streamtape.record(tmp_path, upstream=upstream.url) as recording,
     ):
         ask(recording.base_url, body=recorded)
-    asked = [recorded, missed] * 4
+    asked = [recorded, missed] * 2
     with (
         streamtape.replay(tmp_path) as server,
         without_collector() as count_kept,
     ):
-        ask_all(server, client, asked, 8)
+        ask_all(server, client, asked, 4)
         before = count_kept()
-        ask_all(server, client, asked, 16)
+        ask_all(server, client, asked, 8)
 
         wait_until(lambda: count_kept() - before < 2 * LARGE_BYTES, "all is let go")

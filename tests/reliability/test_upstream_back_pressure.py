@@ -161,6 +161,7 @@ def test_64_mib_to_a_slow_client_cost_little_memory(
     assert tape.body == EVENT * COUNT
 
 
+@pytest.mark.slow
 @pytest.mark.case(52)
 def test_a_compression_bomb_costs_little_memory(tmp_path: Path) -> None:
     """It comes in one read, and is a thousand times as long when it is decoded."""

@@ -160,7 +160,7 @@ def test_a_body_in_any_spelling_has_the_same_key(
 
 
 # Every character of a long body is drawn.
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.data(), json_values, st.dictionaries(st.text(max_size=3), st.integers()))
 def test_messages_in_any_spelling_have_the_same_key_under_every_rule(
     data: st.DataObject, value: Json, more: dict[str, int]

@@ -266,7 +266,7 @@ def test_a_message_is_printable_and_below_4_kib_whatever_was_sent(char: str) -> 
 
     def ask(leaf: str) -> Request:
         deep: object = leaf
-        for _ in range(100):
+        for _ in range(20):
             deep = {long: deep}
         nested: object = [leaf]
         for _ in range(90):

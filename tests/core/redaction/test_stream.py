@@ -160,7 +160,8 @@ def test_nothing_of_a_key_that_is_cut_off_comes_out(trials: Trials) -> None:
                 TEXT.event(piece) for piece in in_pieces(f"It is {key.text}", dice)
             ]
             whole = dice.randrange(len(stream))
-            for cut in range(0, len(stream[whole]), dice.choice([1, 2, 3])):
+            step = dice.choice([1, 2, 3]) * trials.many(quick=2, long=1)
+            for cut in range(0, len(stream[whole]), step):
                 redactor = EventsRedactor(Secrets())
                 out = redactor.feed(1, stream[:whole])
                 rest = redactor.clean_rest(stream[whole][:cut])
@@ -261,7 +262,7 @@ def test_nothing_is_held_of_ordinary_text(shape: Shape) -> None:
     secrets = Secrets()
     secrets.add(KEY)
     dice = Random(13)
-    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")[:8000]
+    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")[:3000]
     # What ends in a backslash may be half of an escape.
     text = text.replace("\\", "/")
     redactor = EventsRedactor(secrets)
@@ -541,7 +542,7 @@ def test_ordinary_texts_are_never_changed_and_hardly_held(trials: Trials) -> Non
     secrets = Secrets()
     secrets.add(KEY)
     dice = Random(12)
-    chars = trials.many(quick=8_000, long=20_000)
+    chars = trials.many(quick=3_000, long=20_000)
     for _, text in proses():
         events = [TEXT.event(piece) for piece in in_pieces(text[:chars], dice)]
         redactor = EventsRedactor(secrets)

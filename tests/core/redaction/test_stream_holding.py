@@ -173,7 +173,7 @@ def test_what_is_kept_of_a_long_text_is_short(before: str, piece: str) -> None:
     held = HeldText(secrets)
     held.feed(before.encode())
     undecided: list[PendingText] = []
-    for _ in range(1500):
+    for _ in range(600):
         new = held.feed(piece.encode())
         undecided = [each for each in [*undecided[-8:], new] if not each.is_decided]
     held.end()
