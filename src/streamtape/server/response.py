@@ -17,7 +17,7 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from aiohttp import HttpVersion11, web
 
 from streamtape.core.model import EndReason, Headers, Request, Response, media_type
 from streamtape.server.answers import OUTCOME_HEADER, add_cors
+from streamtape.server.http.aiohttp_compat import UntypedResponse
 from streamtape.server.request import RequestContext
 
 log = logging.getLogger(__name__)
@@ -187,22 +188,13 @@ else:
         return 0
 
 
-class _Head(web.StreamResponse):
-    """A head without a content type if it was given none."""
-
-    async def _prepare_headers(self) -> None:
-        has_type = "Content-Type" in self.headers
-        await super()._prepare_headers()
-        # aiohttp fills one in, and has no public way to leave it out.
-        if not has_type:
-            self.headers.popall("Content-Type", None)
-
-
 def head(
-    status: int, reason: str, headers: Iterable[tuple[str, str]]
+    status: int, reason: str, headers: Sequence[tuple[str, str]]
 ) -> web.StreamResponse:
     """Make the head of an answer; names that occur more than once stay so."""
-    response = _Head(status=status, reason=reason or None)
+    has_type = any(name.lower() == "content-type" for name, _ in headers)
+    kind = web.StreamResponse if has_type else UntypedResponse
+    response = kind(status=status, reason=reason or None)
     for name, value in headers:
         response.headers.add(name, value)
     return response

@@ -25,6 +25,7 @@ from streamtape.core.redaction.secrets import Secrets
 from streamtape.errors import RefusedRequestError, StreamtapeError
 from streamtape.server.answers import error_answer
 from streamtape.server.clock import Clock
+from streamtape.server.http.aiohttp_compat import current_request, is_asked_nothing
 from streamtape.server.http.limits import MOST_REQUESTS, ConnectionLimiter
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,7 @@ class PatientHandler(web.RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio has it
         """The client sends no more; return whether to keep the connection open."""
-        is_waiting = self._waiter is not None
-        if is_waiting and not self._messages:
+        if is_asked_nothing(self):
             return False
         # No further request can come, so this answer is the last.
         self.close()
@@ -63,7 +63,7 @@ class PatientHandler(web.RequestHandler):
         if self.transport is None or self.transport.is_closing():
             return
         loop = asyncio.get_running_loop()
-        request = self._current_request
+        request = current_request(self)
         if request is None and turns:
             loop.call_soon(self._look, turns - 1)
         elif request is None or not request.content.is_eof() or _has_begun(request):
@@ -73,7 +73,7 @@ class PatientHandler(web.RequestHandler):
 
     def _probe(self) -> None:
         """Find out whether the client is still there, until its answer begins."""
-        request, transport = self._current_request, self.transport
+        request, transport = current_request(self), self.transport
         if transport is None or request is None or _has_begun(request):
             # What is sent to it from now on finds it out.
             return
