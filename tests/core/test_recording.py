@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from foreign import bedrock_chunk
 from helpers import every_split
 from planting import KEYS, Planted, in_pieces
 from proofs import Trials
@@ -15,6 +16,7 @@ from streamtape.core.format.frames import MAGIC
 from streamtape.core.format.reader import RecordReader
 from streamtape.core.format.records import End, Header
 from streamtape.core.matching.key import KEY_VERSION
+from streamtape.core.messages.deltas import read_event
 from streamtape.core.model import EndReason, Part, Request, Response
 from streamtape.core.recording import Recording
 from streamtape.core.redaction.headers import clean_request
@@ -48,6 +50,7 @@ ERROR = (
     b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error",'
     b'"message":"Overloaded"}}\n\n'
 )
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 WHOLE = [START, DELTA, LAST_DELTA, STOP]
 
 
@@ -132,7 +135,7 @@ def test_the_same_calls_give_the_same_bytes() -> None:
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
 def test_a_stream_is_kept_as_its_events_however_it_comes(line_end: bytes) -> None:
     """Byte for byte: padding, line ends, and characters split over chunks."""
-    events = [event.replace(b"\n", line_end) for event in [DELTA, b": ping\n\n", STOP]]
+    events = [event.replace(b"\n", line_end) for event in [DELTA, PING, STOP]]
     # The CR before it ends its line only when something follows.
     stream = b"".join(events)
 
@@ -249,7 +252,7 @@ def test_a_held_body_has_the_time_of_its_last_chunk() -> None:
 def test_a_long_json_body_is_cut_where_no_key_can_be() -> None:
     """It isn't held for ever, and no piece begins or ends within a key."""
     item = json.dumps({"key": SECRET, "text": "word " * 20}).encode() + b","
-    body = b"[" + item * 20_000 + b"{}]"
+    body = b'{"a":[' + item * 20_000 + b"{}]}"
     chunks = [body[start : start + 65_521] for start in range(0, len(body), 65_521)]
 
     data = record(chunks, content_type=JSON)
@@ -261,7 +264,7 @@ def test_a_long_json_body_is_cut_where_no_key_can_be() -> None:
 
 
 def test_a_long_json_body_without_quotes_is_cut_anywhere() -> None:
-    body = b"[" + b"1," * 1_000_000 + b"1]"
+    body = b"{" + b"1," * 1_000_000 + b"1}"
 
     pieces = raws(record([body[:1_500_000], body[1_500_000:]], content_type=JSON))
 
@@ -269,11 +272,9 @@ def test_a_long_json_body_without_quotes_is_cut_anywhere() -> None:
     assert b"".join(pieces) == body
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/x-ndjson", "application/x-jsonl", "text/plain", ""]
-)
+@pytest.mark.parametrize("content_type", ["text/plain", "audio/mpeg", ""])
 def test_chunks_of_other_bodies_keep_their_times(content_type: str) -> None:
-    """Line by line: what looks like an event isn't cut as one."""
+    """What looks like an event isn't cut as one."""
     chunks = [b'{"a":1}\n\n{"b":2}\n', b'{"c":3}\n', b"\n"]
 
     parts, end = read(record(chunks, content_type=content_type))
@@ -282,7 +283,7 @@ def test_chunks_of_other_bodies_keep_their_times(content_type: str) -> None:
     assert end.summary == {}
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/x-jsonl", ""])
+@pytest.mark.parametrize("content_type", ["text/plain", "audio/mpeg", ""])
 def test_a_key_split_over_chunks_of_another_body_is_redacted(content_type: str) -> None:
     key = b"sk-ant-api03-" + b"Q" * 40
     chunks = [b"one\ninvalid key " + key[:9], key[9:] + b"\ntwo\n", b"three"]
@@ -292,10 +293,58 @@ def test_a_key_split_over_chunks_of_another_body_is_redacted(content_type: str) 
     assert b"Q" * 9 not in packed
     parts, _ = read(packed)
     assert parts == [
-        Part(100, b"one\n"),
-        Part(200, b"invalid key [redacted]\ntwo\n"),
+        Part(100, b"one\ninvalid key [redacted]"),
+        Part(200, b"\ntwo\n"),
         Part(300, b"three"),
     ]
+
+
+def test_comments_that_no_blank_line_follows_keep_the_time_of_their_read() -> None:
+    """Each of them keeps a client from giving up, and an event may come far later."""
+    chunks = [b": keep-", b"alive\n", b": one\r\n: two\n", b"\n" + DELTA, DELTA]
+
+    parts, end = read(record([START, *chunks, LAST_DELTA + STOP]))
+
+    assert parts == [
+        Part(100, START),
+        Part(300, b": keep-alive\n"),
+        Part(400, b": one\r\n: two\n"),
+        Part(500, b"\n" + DELTA),
+        Part(600, DELTA),
+        Part(700, LAST_DELTA),
+        Part(700, STOP),
+    ]
+    assert end.ending.reason is EndReason.COMPLETE
+
+
+@pytest.mark.parametrize("rest", [b"event: a\n: b\n", b": a\ndata", b": a\n\n: b"])
+def test_comments_within_an_event_stay_in_it(rest: bytes) -> None:
+    parts, end = read(record([rest, b"\n\n", START]))
+
+    assert b"".join(part.raw for part in parts) == rest + b"\n\n" + START
+    assert {part.offset_ns for part in parts} <= {100, 200, 300}
+    assert (parts[0].offset_ns == 100) == rest.startswith(b": a\n\n")
+    assert end.ending.reason is EndReason.UPSTREAM_EOF
+
+
+def test_a_stream_of_comments_alone_is_not_over() -> None:
+    assert reason_of(b": keep-alive\n", b": keep-alive\n") is EndReason.UPSTREAM_EOF
+
+
+def bedrock(*events: bytes) -> list[bytes]:
+    return [bedrock_chunk(read_event(event).value) for event in events]
+
+
+def test_a_stream_of_bedrock_has_the_same_summary_and_the_same_last_word() -> None:
+    """It has the events of the Messages API in messages of its own."""
+    amazon = "application/vnd.amazon.eventstream"
+    packed = record(bedrock(*WHOLE), content_type=amazon)
+
+    assert read(packed)[1].summary == summary_of(*WHOLE)
+    assert read(packed)[1].ending.reason is EndReason.COMPLETE
+    # The first alone, cut at its edge.
+    cut = reason_of(*bedrock(*WHOLE)[:1], content_type=amazon)
+    assert cut is EndReason.UPSTREAM_EOF
 
 
 def test_the_summary_of_a_stream_says_what_a_listing_wants() -> None:

@@ -93,7 +93,8 @@ def test_a_test_that_fails_by_itself_shows_the_report_of_its_miss_too(
             "POST /v1/messages, model m, 1 message: no cassette in*",
         ]
     )
-    assert sum("no cassette in" in line for line in result.outlines) == 2
+    # Once: what the assertion shows of it is as long as the folder's name lets it.
+    assert sum(line.startswith("POST /v1/mess") for line in result.outlines) == 1
 
 
 def test_each_request_that_missed_is_reported_once(project: Project) -> None:

@@ -219,7 +219,7 @@ def converse(base_url: str, say: Callable[[str], None]) -> list[Heard]:
             say(f"> {prompt}\n")
             messages.append({"role": "user", "content": prompt})
             heard.append(_ask(client, messages, say))
-            answer = final_message(heard[-1].raws) or {}
+            answer = final_message(map(read_event, heard[-1].raws)) or {}
             messages.append({"role": "assistant", "content": message_text(answer)})
             say("\n")
     return heard

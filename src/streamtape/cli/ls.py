@@ -33,10 +33,11 @@ from streamtape.cli._words import (
     state_words,
 )
 from streamtape.core.format.records import End
-from streamtape.core.messages.deltas import EventReader, read_event
+from streamtape.core.messages.deltas import read_event
 from streamtape.core.messages.events import StreamSummary, delta_kind
 from streamtape.core.model import EndReason, Part, Request
 from streamtape.core.redaction.secrets import Secrets
+from streamtape.core.stream_formats import StreamFormat, is_array
 from streamtape.errors import (
     CassetteError,
     DamagedCassetteError,
@@ -97,7 +98,7 @@ class Row:
     model: str | None = None
     status: int | None = None
     events: int | None = None
-    """None where the body is no event stream."""
+    """None where the body is no stream."""
     body_bytes: int | None = None
     time_to_headers_ns: int | None = None
     ttft_ns: int | None = None
@@ -262,11 +263,19 @@ def _read_usable(path: Path, name: str, *, is_recording: bool) -> Row:
     end = read_end(path)
     with CassetteReader(path) as reader:
         request, response = reader.request, reader.response
-        is_stream = response is not None and response.is_event_stream
+        stream_format = (
+            StreamFormat.NONE if response is None else response.stream_format
+        )
         parts = reader.parts()
-        first = list(_read_to_token(parts)) if is_stream else []
+        first = list(islice(parts, 1)) if stream_format is StreamFormat.ARRAY else []
+        if stream_format is StreamFormat.ARRAY and not (
+            first and is_array(first[0].raw)
+        ):
+            stream_format = StreamFormat.NONE
+        if stream_format is not StreamFormat.NONE:
+            first = list(_read_to_token(chain(first, parts), stream_format))
         if end is None:
-            end = _read_to_end(reader, chain(first, parts))
+            end = _read_to_end(reader, chain(first, parts), stream_format)
     ending, summary = end.ending, end.summary
     stop_reason = _find_str(summary.get("stop_reason"))
     return Row(
@@ -279,10 +288,10 @@ def _read_usable(path: Path, name: str, *, is_recording: bool) -> Row:
         target=request.target,
         model=_find_str(summary.get("model")) or _find_asked_model(request),
         status=None if response is None else response.status,
-        events=end.part_count if is_stream else None,
+        events=None if stream_format is StreamFormat.NONE else end.part_count,
         body_bytes=end.body_bytes,
         time_to_headers_ns=None if response is None else response.offset_ns,
-        ttft_ns=_find_ttft(first),
+        ttft_ns=_find_ttft(first, stream_format),
         duration_ns=ending.offset_ns,
         stop_reason=stop_reason,
         error_type=_find_str(summary.get("error_type")),
@@ -291,20 +300,25 @@ def _read_usable(path: Path, name: str, *, is_recording: bool) -> Row:
     )
 
 
-def _read_to_token(parts: Iterator[Part]) -> Iterator[Part]:
+def _read_to_token(
+    parts: Iterable[Part], stream_format: StreamFormat
+) -> Iterator[Part]:
     """Yield the parts up to the one that holds the first token, if it comes soon."""
     for part in islice(parts, _FIRST_PARTS):
         yield part
-        if _adds_something(part):
+        if _adds_something(part, stream_format):
             return
 
 
-def _read_to_end(reader: CassetteReader, parts: Iterable[Part]) -> End:
+def _read_to_end(
+    reader: CassetteReader, parts: Iterable[Part], stream_format: StreamFormat
+) -> End:
     """Return the END record, or what it would say so far where there is none."""
-    reading, summary = EventReader(), StreamSummary()
+    summary = StreamSummary()
     part_count = body_bytes = 0
     for part in parts:
-        summary.feed(reading.read(part.raw))
+        if stream_format is not StreamFormat.NONE:
+            summary.feed(read_event(part.raw, stream_format))
         part_count += 1
         body_bytes += len(part.raw)
     if reader.end is not None:
@@ -322,12 +336,14 @@ def _read_to_end(reader: CassetteReader, parts: Iterable[Part]) -> End:
     )
 
 
-def _find_ttft(first: Sequence[Part]) -> int | None:
-    return first[-1].offset_ns if first and _adds_something(first[-1]) else None
+def _find_ttft(first: Sequence[Part], stream_format: StreamFormat) -> int | None:
+    has_token = bool(first) and _adds_something(first[-1], stream_format)
+    return first[-1].offset_ns if has_token else None
 
 
-def _adds_something(part: Part) -> bool:
-    return delta_kind(read_event(part.raw)) is not None
+def _adds_something(part: Part, stream_format: StreamFormat) -> bool:
+    is_event = stream_format is not StreamFormat.NONE
+    return is_event and delta_kind(read_event(part.raw, stream_format)) is not None
 
 
 def _find_tokens(summary: dict[str, Any]) -> int | None:

@@ -46,6 +46,7 @@ from streamtape.core.model import Headers, Part
 from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import REDACTED
 from streamtape.core.sse import EventSplitter
+from streamtape.core.stream_formats import StreamFormat, payload_of
 from streamtape.errors import UsageError
 from streamtape.library.disk import is_locked
 from streamtape.library.reader import CassetteReader, read_cassette
@@ -144,7 +145,7 @@ def _plain(cassette: Cassette) -> dict[str, Any]:
             "offset_ns": part.offset_ns,
             "gap_ns": gap_ns,
             **_bytes("raw", part.raw),
-            **(_event(part) if cassette.is_stream else {}),
+            **(_event(part, cassette.stream_format) if cassette.is_stream else {}),
         }
         for part, gap_ns in zip(cassette.parts, gaps_ns, strict=True)
     ]
@@ -170,8 +171,8 @@ def _plain(cassette: Cassette) -> dict[str, Any]:
     }
 
 
-def _event(part: Part) -> dict[str, Any]:
-    event = read_event(part.raw)
+def _event(part: Part, stream_format: StreamFormat) -> dict[str, Any]:
+    event = read_event(part.raw, stream_format)
     data = event.value if event.is_json else event.data
     return {"name": event.name, "data": data}
 
@@ -388,9 +389,9 @@ def _moments(cassette: Cassette) -> Iterator[_Moment]:
         before_ns = head.offset_ns
         yield _Moment("", before_ns, before_ns, "", "(headers)", status)
     for number, part in enumerate(cassette.events):
-        event = read_event(part.raw)
+        event = read_event(part.raw, cassette.stream_format)
         name, adds = _event_name(event), _preview(event)
-        if part is cassette.parts[-1] and not EventSplitter().feed(part.raw):
+        if part is cassette.parts[-1] and _is_cut(part.raw, cassette.stream_format):
             name, adds = "(cut off)", part.raw.decode(errors="replace")
         yield _Moment(
             str(number),
@@ -405,6 +406,16 @@ def _moments(cassette: Cassette) -> Iterator[_Moment]:
     yield _Moment(
         "", end_ns, end_ns - before_ns, "", "(end)", state_words(ending.reason)
     )
+
+
+def _is_cut(raw: bytes, stream_format: StreamFormat) -> bool:
+    """Whether the last bytes of a stream are no whole event."""
+    if stream_format is StreamFormat.SSE:
+        return not EventSplitter().feed(raw)
+    # A line may end with the body; of an array the bracket is left over.
+    payload = payload_of(raw, stream_format)
+    is_read = read_event(raw, stream_format).is_json or payload.strip() in (b"", b"]")
+    return stream_format in (StreamFormat.LINES, StreamFormat.ARRAY) and not is_read
 
 
 def _preview(event: Event) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from streamtape.core.stream_formats import StreamFormat, format_of
+
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 """Header pairs in the order of the wire; names keep their case, values are text."""
 
@@ -48,6 +50,11 @@ class Response:
     """When the whole head had arrived."""
 
     @property
+    def stream_format(self) -> StreamFormat:
+        """How the body is framed, told by its media type alone."""
+        return format_of(media_type(self.headers))
+
+    @property
     def is_event_stream(self) -> bool:
         """Whether the body is server-sent events, told by its media type alone."""
         return media_type(self.headers) == "text/event-stream"
@@ -58,8 +65,8 @@ class Part:
     """
     Bytes of a response body and when they were whole.
 
-    In an event stream each part is one event, terminating blank line included,
-    but for bytes left over at a cut; elsewhere each is one chunk.
+    In a stream each part is one event as it came, but for bytes left over at a
+    cut; elsewhere each is one chunk.
     """
 
     offset_ns: int

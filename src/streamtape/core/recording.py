@@ -87,9 +87,12 @@ class Recording:
             return self._pack(self._redactor.feed(offset_ns, [chunk]))
         raws = splitter.feed(chunk)
         if not raws:
-            return b""
-        self._has_events = True
-        return self._pack(self._redactor.feed(offset_ns, raws))
+            # What keeps a stream alive has the time of its read.
+            comments = splitter.take_comments()
+            raws = [comments] if comments else []
+        else:
+            self._has_events = True
+        return self._pack(self._redactor.feed(offset_ns, raws)) if raws else b""
 
     def end(self, reason: EndReason, offset_ns: int, *, detail: str = "") -> bytes:
         """
@@ -131,15 +134,18 @@ class Recording:
         Whether the stream said its last word. Streams of other providers may have
         none, so for them an end after a whole event is one.
         """
-        if self._splitter is None or self._summary.is_over:
+        if self._summary.is_over:
             return True
+        if self._splitter is None:
+            # Bedrock has the Messages API's events in messages of its own.
+            return not self._summary.is_messages
         is_foreign = self._has_events and not self._summary.is_messages
         return is_foreign and not rest.strip()
 
     @property
     def summary(self) -> dict[str, Any]:
         """What listings want, of all that was given back so far."""
-        if self._splitter is None:
+        if self._splitter is None and not self._summary.is_messages:
             return summarise_json(self._last_part, self._secrets)
         return summarise_stream(self._summary, self._secrets)
 

@@ -30,6 +30,7 @@ LONGEST_EVENT_BYTES: Final = 128 * 1024 * 1024
 """No API sends a thousandth of it."""
 
 _LINES = re.compile(rb"\r\n|\n|\r")
+_COMMENTS: Final = re.compile(rb"(?::[^\r\n]*+\r?\n)++")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -80,6 +81,18 @@ class EventSplitter:
         if start:
             del rest[:start]
         return events
+
+    def take_comments(self) -> bytes:
+        """
+        Return what is left if it is whole lines of comments, and nothing else of it.
+
+        Servers keep a stream alive with them, and not all end them with a blank line.
+        """
+        if not self._rest.startswith(b":") or not _COMMENTS.fullmatch(self._rest):
+            return b""
+        comments = bytes(self._rest)
+        self._rest.clear()
+        return comments
 
     @property
     def rest(self) -> bytes:

@@ -99,7 +99,7 @@ def test_the_spelling_of_events_does_not_matter(
     assert summarise(*spelled).is_over
     assert not summarise(*spelled[:-1]).is_over
     assert delta_kind(read_event(spelled[2])) is DeltaKind.TEXT
-    assert final_message(spelled) == {
+    assert final_message(map(read_event, spelled)) == {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",

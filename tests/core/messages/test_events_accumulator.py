@@ -10,21 +10,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamtape.core.messages import events
 from streamtape.core.messages.deltas import EventReader, read_event
 from streamtape.core.messages.events import (
     MessageAccumulator,
     StreamSummary,
     delta_kind,
-    final_message,
     message_text,
-    stream_text,
 )
 from streamtape.core.sse import encode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 Event: TypeAlias = dict[str, Any]
+
+
+def final_message(raws: Iterable[bytes]) -> Event | None:
+    return events.final_message(map(read_event, raws))
+
+
+def stream_text(raws: Iterable[bytes]) -> str:
+    return events.stream_text(map(read_event, raws))
 
 
 def start(**fields: object) -> Event:
@@ -589,6 +596,32 @@ def test_a_stream_without_a_message_has_none() -> None:
             ],
             "Hello",
             id="gemini",
+        ),
+        pytest.param(
+            [
+                b'data: {"choices":[{"delta":{"content":[{"type":"text","text":"Hel"},'
+                b'{"type":"image_url"}]}}]}\n\n',
+                b'data: {"choices":[{"delta":{"content":"lo"}}]}\n\n',
+            ],
+            "Hello",
+            id="chat-in-parts",
+        ),
+        *(
+            pytest.param(
+                [b"data: " + template % piece + b"\n\n" for piece in (b"Hel", b"lo")],
+                "Hello",
+                id=name,
+            )
+            for name, template in {
+                "completions": b'{"choices":[{"index":0,"text":"%s"}]}',
+                "legacy": b'{"type":"completion","completion":"%s"}',
+                "converse": b'{"contentBlockIndex":0,"delta":{"text":"%s"}}',
+                "cohere": b'{"type":"content-delta","index":0,"delta":'
+                b'{"message":{"content":{"text":"%s"}}}}',
+                "cohere-1": b'{"event_type":"text-generation","text":"%s"}',
+                "ollama-chat": b'{"message":{"content":"%s"},"done":false}',
+                "ollama-generate": b'{"response":"%s","done":false}',
+            }.items()
         ),
         pytest.param([b'data: {"choices":5}\n\n', b"data: 5\n\n"], "", id="none"),
     ],

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from streamtape.core.sse import encode_event, parse_event
+from streamtape.core.stream_formats import StreamFormat, name_of, payload_of
 
 JsonObject: TypeAlias = dict[str, Any]
 """A JSON object as :func:`json.loads` gives it; its values are not checked."""
@@ -90,10 +91,18 @@ AnyEvent: TypeAlias = Event | TextDelta
 """An event as it was read: of one that says nothing but a text, that alone."""
 
 
-def read_event(raw: bytes) -> Event:
+def read_event(raw: bytes, stream_format: StreamFormat = StreamFormat.SSE) -> Event:
     """Parse an event; never raises, whatever the bytes."""
-    fields = parse_event(raw)
-    event = Event(fields.name, fields.data)
+    if stream_format is StreamFormat.SSE:
+        fields = parse_event(raw)
+        return read_data(fields.data, name=fields.name)
+    data = payload_of(raw, stream_format).decode(errors="replace")
+    return read_data(data or None, name=name_of(raw, stream_format))
+
+
+def read_data(data: str | None, *, name: str | None = None) -> Event:
+    """Return what the data of an event says, whatever that came in."""
+    event = Event(name, data)
     if event.data:
         try:
             event.value = json.loads(event.data)
@@ -170,22 +179,30 @@ def replace_texts(raw: bytes, texts: Sequence[bytes]) -> bytes:
     Args:
         texts: One for each delta of what an :class:`EventReader` reads of it.
     """
-    decoded = [_decode_text(text) for text in texts]
     if (ordinary := _find_ordinary(raw)) is not None:
         before, _, after = ordinary
-        return before + _encode(decoded[0])[1:-1] + after
+        return before + _encode(_decode_text(texts[0]))[1:-1] + after
     event = read_event(raw)
+    return encode_event(replace_data(event, texts).decode(), name=event.name)
+
+
+def replace_data(event: Event, texts: Sequence[bytes]) -> bytes:
+    """
+    Return the data of an event with other texts in their places, in UTF-8.
+
+    Args:
+        texts: One for each delta that :func:`find_deltas` finds in it.
+    """
     value = event.value
-    for (_, path, _), text in zip(_strings_of(event), decoded, strict=True):
+    for (_, path, _), text in zip(_strings_of(event), texts, strict=True):
         if path is None:
-            return encode_event(texts[0].decode(errors="replace"), name=event.name)
-        value = put_json_string(value, path, text)
+            return text.decode(errors="replace").encode()
+        value = put_json_string(value, path, _decode_text(text))
     try:
-        encoded = _encode(value)
+        return _encode(value)
     except RecursionError:
         # It could just be read, and nobody who means well nests so deep.
-        encoded = b"{}"
-    return encode_event(encoded.decode(), name=event.name)
+        return b"{}"
 
 
 def find_begun(raw: bytes) -> list[tuple[int, int]]:

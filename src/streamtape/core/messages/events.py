@@ -20,7 +20,6 @@ from streamtape.core.messages.deltas import (
     AnyEvent,
     Event,
     JsonObject,
-    read_event,
 )
 
 if TYPE_CHECKING:
@@ -135,11 +134,28 @@ def delta_kind(event: Event) -> DeltaKind | None:
 def foreign_text(data: JsonObject) -> str:
     """Return the text that an event of another provider adds to the first answer."""
     match data:
+        # Bedrock's converse, Cohere's chat (both versions), Ollama's chat and generate,
+        # and the older completions of OpenAI and of Anthropic.
+        case (
+            {"contentBlockIndex": _, "delta": {"text": str(text)}}
+            | {
+                "type": "content-delta",
+                "delta": {"message": {"content": {"text": str(text)}}},
+            }
+            | {"event_type": "text-generation", "text": str(text)}
+            | {"done": bool(), "message": {"content": str(text)}}
+            | {"done": bool(), "response": str(text)}
+            | {"choices": [{"text": str(text)}, *_]}
+            | {"type": "completion", "completion": str(text)}
+        ):
+            return text
         # OpenAI: Responses, then Chat Completions.
         case {"type": "response.output_text.delta", "delta": str(text)}:
             return text
         case {"choices": [{"delta": {"content": str(text)}} as choice, *_]}:
             return "" if choice.get("index") else text
+        case {"choices": [{"delta": {"content": list(parts)}} as choice, *_]}:
+            return "" if choice.get("index") else _join_texts(_objects(parts))
         # Gemini, where thoughts are parts like the others.
         case {"candidates": [{"content": {"parts": list(parts)}}, *_]}:
             return _join_texts(
@@ -293,24 +309,23 @@ class MessageAccumulator:
                 block["encrypted_content"] = fields.get("encrypted_content")
 
 
-def final_message(raw_events: Iterable[bytes]) -> JsonObject | None:
+def final_message(events: Iterable[Event]) -> JsonObject | None:
     """
     Return the message that the events make, or None where none of them starts one.
 
     Of a stream that was cut it is the part that came, as in the Python SDK.
     """
     accumulator = MessageAccumulator()
-    for raw in raw_events:
-        accumulator.add(read_event(raw))
+    for event in events:
+        accumulator.add(event)
     return accumulator.message
 
 
-def stream_text(raw_events: Iterable[bytes]) -> str:
+def stream_text(events: Iterable[Event]) -> str:
     """Return all the text that the events generate, of other providers' events too."""
     accumulator = MessageAccumulator()
     foreign = []
-    for raw in raw_events:
-        event = read_event(raw)
+    for event in events:
         accumulator.add(event)
         foreign.append(foreign_text(decode(event)[1]))
     message = accumulator.message

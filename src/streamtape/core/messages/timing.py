@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from streamtape.core.messages.deltas import EventReader, read_event
+from streamtape.core.messages.deltas import Event, read_event
 from streamtape.core.messages.events import DeltaKind, StreamSummary, delta_kind
+from streamtape.core.stream_formats import StreamFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,18 +62,30 @@ class Timing:
         return f"<Timing: {', '.join(known)}, {len(self.gaps_ns)} gaps>"
 
 
-def measure(response: Response | None, parts: Sequence[Part], ending: Ending) -> Timing:
+def measure(
+    response: Response | None,
+    parts: Sequence[Part],
+    ending: Ending,
+    *,
+    stream_format: StreamFormat | None = None,
+) -> Timing:
     """
     Measure one interaction.
 
     Args:
         response: None where no head was recorded; nothing is read as events then.
         parts: In order of arrival.
+        stream_format: Of the body; None for what its media type says.
     """
-    is_stream = response is not None and response.is_event_stream
-    events = parts if is_stream else ()
+    if stream_format is None:
+        stream_format = (
+            StreamFormat.NONE if response is None else response.stream_format
+        )
+    is_stream = stream_format is not StreamFormat.NONE
+    read = partial(read_event, stream_format=stream_format)
+    events = [(part.offset_ns, read(part.raw)) for part in parts if is_stream]
     ttft_ns = _find_delta(events)
-    tokens = _find_output_tokens(events)
+    tokens = _find_output_tokens(event for _, event in events)
     return Timing(
         time_to_headers_ns=None if response is None else response.offset_ns,
         ttft_ns=ttft_ns,
@@ -104,18 +118,20 @@ def percentile_ns(values_ns: Sequence[int], q: float) -> int:
     return sorted(values_ns)[max(rank, 1) - 1]
 
 
-def _find_delta(events: Iterable[Part], *, but: DeltaKind | None = None) -> int | None:
+def _find_delta(
+    events: Iterable[tuple[int, Event]], *, but: DeltaKind | None = None
+) -> int | None:
     """Offset of the first event that adds something of another kind."""
-    for event in events:
-        if delta_kind(read_event(event.raw)) not in (None, but):
-            return event.offset_ns
+    for offset_ns, event in events:
+        if delta_kind(event) not in (None, but):
+            return offset_ns
     return None
 
 
-def _find_output_tokens(events: Sequence[Part]) -> int | None:
-    reader, summary = EventReader(), StreamSummary()
-    for part in events:
-        summary.feed(reader.read(part.raw))
+def _find_output_tokens(events: Iterable[Event]) -> int | None:
+    summary = StreamSummary()
+    for event in events:
+        summary.feed(event)
     tokens = summary.usage.get("output_tokens")
     # The count of message_start is only that of a beginning.
     is_final = summary.stop_reason is not None

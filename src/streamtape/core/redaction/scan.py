@@ -15,12 +15,14 @@ from streamtape.core.messages.deltas import (
     AnyEvent,
     EventReader,
     find_deltas,
+    read_event,
 )
 from streamtape.core.model import Ending, Headers, Part, Request, Response
 from streamtape.core.redaction.headers import clean_request, clean_response
 from streamtape.core.redaction.rules import find_runs, rules_in
 from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.redaction.text import clean_json, clean_text, unescape
+from streamtape.core.stream_formats import StreamFormat, StreamSplitter
 
 _LOOKED_AT_BYTES: Final = 256 * 1024
 _OVERLAP_BYTES: Final = 20 * 1024
@@ -125,6 +127,7 @@ class LeakScanner:
         self._reader = EventReader()
         self._parts = 0
         self._is_stream = False
+        self._splitter = StreamSplitter(StreamFormat.NONE)
 
     def request(self, request: Request) -> None:
         """Look at the request: all that would be redacted today is a leak."""
@@ -138,6 +141,7 @@ class LeakScanner:
     def response(self, response: Response) -> None:
         """Look at the head of the response."""
         self._is_stream = response.is_event_stream
+        self._splitter = StreamSplitter(response.stream_format)
         clean = clean_response(response, self._secrets)
         self._headers("response", response.headers, clean.headers)
         if clean.reason != response.reason:
@@ -150,12 +154,21 @@ class LeakScanner:
             word = "event" if self._is_stream else "chunk"
             self._add(part.raw, f"{word} {self._parts}")
         if not self._is_stream:
-            self._joined.feed("chunks", part.raw)
+            self._chunk(part.raw)
             return None
         event = self._reader.read(part.raw)
         for place, text in find_deltas(event):
             self._joined.feed(place, text)
         return event
+
+    def _chunk(self, raw: bytes) -> None:
+        """Look at what comes in chunks as a whole, and at the texts in its events."""
+        self._joined.feed("chunks", raw)
+        for event in self._splitter.feed(raw):
+            for place, text in find_deltas(
+                read_event(event, self._splitter.stream_format)
+            ):
+                self._joined.feed(place, text)
 
     def end(self, ending: Ending, summary: Mapping[str, Any]) -> None:
         """Look at what stands in the ending, and at the summary beside it."""

@@ -24,10 +24,12 @@ from streamtape.core.messages.deltas import (
     find_begun,
     find_deltas,
     find_ended,
+    read_data,
     read_event,
+    replace_data,
     replace_texts,
 )
-from streamtape.core.model import Response, media_type
+from streamtape.core.model import Response
 from streamtape.core.redaction.rules import LONGEST_OPENER_BYTES
 from streamtape.core.redaction.scan import JoinedTexts
 from streamtape.core.redaction.secrets import Secrets
@@ -36,7 +38,9 @@ from streamtape.core.redaction.text import (
     ChunksRedactor,
     CleanBytes,
     Cleaned,
+    JsonRedactor,
     Span,
+    clean_bytes,
     clean_cut,
     clean_json,
     find_cut_off,
@@ -47,11 +51,16 @@ from streamtape.core.redaction.text import (
     merge,
     unescape,
 )
+from streamtape.core.stream_formats import (
+    StreamFormat,
+    is_array,
+    payload_of,
+    splitter_of,
+    with_payload,
+)
 
 _MOST_TEXTS: Final = 256
 """How many texts of a stream are told apart; no API has a tenth of it."""
-
-_JSON: Final = re.compile(r"application/(.+\+)?json")
 
 Watch: TypeAlias = Callable[[Event], object]
 
@@ -86,7 +95,7 @@ class EventsRedactor:
     def __init__(self, secrets: Secrets, *, watch: Watch | None = None) -> None:
         self._secrets = secrets
         self._watch = watch
-        self._reader = EventReader()
+        self._read: Callable[[bytes], AnyEvent] = EventReader().read
         self._texts: dict[Hashable, HeldText] = {}
         self._held: deque[_HeldEvent] = deque()
         self._joined = JoinedTexts(secrets)
@@ -95,7 +104,7 @@ class EventsRedactor:
         """Take events that came in one read; returns those that are sure now."""
         cleaned: Cleaned = []
         for raw in raws:
-            event = self._reader.read(raw)
+            event = self._read(raw)
             if isinstance(event, tuple) and not self._held:
                 place, added = event
                 text = self._texts.get(place)
@@ -178,19 +187,115 @@ class EventsRedactor:
             for (place, added), pending in zip(held.deltas, held.pending, strict=True)
         ]
         if deltas != held.deltas:
-            raw = replace_texts(raw, [text for _, text in deltas])
+            raw = self._replace(held, [text for _, text in deltas])
         clean = self._clean_json(raw)
         for place, text in deltas:
             self._joined.feed(place, text)
         if self._watch is not None and isinstance(held.event, Event):
-            self._watch(held.event if clean == held.raw else read_event(clean))
+            event = held.event if clean == held.raw else self._read(clean)
+            if isinstance(event, Event):
+                self._watch(event)
         return clean
+
+    def _replace(self, held: _HeldEvent, texts: list[bytes]) -> bytes:
+        return replace_texts(held.raw, texts)
 
     def _clean_json(self, raw: bytes) -> CleanBytes:
         return clean_json(raw, self._secrets)
 
 
-BodyRedactor: TypeAlias = EventsRedactor | ChunksRedactor
+class StreamRedactor(EventsRedactor):
+    """The same for streams of other formats, whose events it finds in the chunks."""
+
+    def __init__(
+        self, secrets: Secrets, stream_format: StreamFormat, *, watch: Watch | None
+    ) -> None:
+        super().__init__(secrets, watch=watch)
+        self._format = stream_format
+        self._splitter = splitter_of(stream_format)
+        self._read = self._read_other
+        self._offset_ns = 0
+
+    def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
+        """Take chunks that came at one time; returns the events that are sure now."""
+        self._offset_ns = offset_ns
+        events = [event for raw in raws for event in self._splitter.feed(raw)]
+        return super().feed(offset_ns, events)
+
+    def clean_rest(self, rest: bytes) -> CleanBytes:
+        """Return bytes without secrets; what is no whole event is held here."""
+        return clean_bytes(rest, self._secrets)
+
+    def end(self) -> Cleaned:
+        """Return all events that are still held, and what may be none."""
+        rest = self._splitter.rest
+        if not rest:
+            return super().end()
+        payload = payload_of(rest, self._format).decode(errors="replace")
+        if payload in ("", "]") or read_data(payload).is_json:
+            # The end of an array, or a last line that no line end follows.
+            return [*super().feed(self._offset_ns, [rest]), *super().end()]
+        clean = super().clean_rest(rest)
+        return [*super().end(), (self._offset_ns, clean)]
+
+    def _read_other(self, raw: bytes) -> AnyEvent:
+        return read_event(raw, self._format)
+
+    def _replace(self, held: _HeldEvent, texts: list[bytes]) -> bytes:
+        assert isinstance(held.event, Event)
+        payload = replace_data(held.event, texts)
+        return with_payload(held.raw, payload, self._format)
+
+    def _clean_json(self, raw: bytes) -> CleanBytes:
+        payload = payload_of(raw, self._format)
+        clean = clean_json(payload, self._secrets)
+        if clean != payload:
+            raw = with_payload(raw, clean, self._format)
+        # There may be one in the wrapping too, whatever becomes of the event.
+        return clean_bytes(raw, self._secrets)
+
+
+class ArrayRedactor:
+    """JSON: an array that comes in elements, or anything else, which is one chunk."""
+
+    def __init__(self, secrets: Secrets, *, watch: Watch | None) -> None:
+        self._secrets = secrets
+        self._watch = watch
+        self._blank = b""
+        self._offset_ns = 0
+        self._inner: StreamRedactor | JsonRedactor | None = None
+
+    def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
+        """Take chunks that came at one time; returns what is sure now."""
+        if self._inner is None:
+            raws = [self._blank + b"".join(raws)]
+            self._blank, self._offset_ns = raws[0], offset_ns
+            if self._blank.isspace() or not self._blank:
+                return []
+            self._inner = (
+                StreamRedactor(self._secrets, StreamFormat.ARRAY, watch=self._watch)
+                if is_array(self._blank)
+                else JsonRedactor(self._secrets)
+            )
+        return self._inner.feed(offset_ns, raws)
+
+    def clean_rest(self, rest: bytes) -> CleanBytes:
+        """Return bytes without secrets; what is no whole element is held here."""
+        return clean_bytes(rest, self._secrets)
+
+    def end(self) -> Cleaned:
+        """Return what is still held."""
+        if self._inner is not None:
+            return self._inner.end()
+        blank = CleanBytes(self._blank)
+        return [(self._offset_ns, blank)] if blank else []
+
+    def find_kinds(self) -> list[str]:
+        """Name the kinds of secret in the texts that were given back, joined."""
+        return [] if self._inner is None else self._inner.find_kinds()
+
+
+BodyRedactor: TypeAlias = EventsRedactor | ArrayRedactor | ChunksRedactor
 
 
 def body_redactor(
@@ -205,8 +310,13 @@ def body_redactor(
     """
     if response.is_event_stream:
         return EventsRedactor(secrets, watch=watch)
-    is_json = _JSON.fullmatch(media_type(response.headers)) is not None
-    return ChunksRedactor(secrets, is_json=is_json)
+    match response.stream_format:
+        case StreamFormat.NONE:
+            return ChunksRedactor(secrets)
+        case StreamFormat.ARRAY:
+            return ArrayRedactor(secrets, watch=watch)
+        case stream_format:
+            return StreamRedactor(secrets, stream_format, watch=watch)
 
 
 _KEPT_BYTES: Final = 80

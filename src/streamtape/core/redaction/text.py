@@ -320,32 +320,94 @@ Cleaned: TypeAlias = list[tuple[int, CleanBytes]]
 
 class ChunksRedactor:
     """
-    Takes secrets out of a body that is no event stream, and joins its chunks as long as
-    one could be cut: JSON until it is whole, other bodies line by line.
+    Takes secrets out of a body of chunks that have no framing, and leaves the chunks.
+
+    Each is held back until a later one ends a line, because no secret goes on there.
     """
 
-    def __init__(self, secrets: Secrets, *, is_json: bool) -> None:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._chunks: list[tuple[int, bytes]] = []
+        self._held_bytes = 0
+
+    def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
+        """Take chunks that came at one time; returns those that are sure now."""
+        chunks = self._chunks
+        for raw in raws:
+            chunks.append((offset_ns, raw))
+            self._held_bytes += len(raw)
+        if b"\n" in raws[-1]:
+            # What follows its last line may still go on as a secret.
+            return self._take(len(chunks) - (not raws[-1].endswith(b"\n")))
+        if self._held_bytes > _HELD_BYTES:
+            kept = 1
+            while sum(len(raw) for _, raw in chunks[-kept:]) < _LONGEST_SECRET_BYTES:
+                kept += 1
+            return self._take(len(chunks) - kept)
+        return []
+
+    def clean_rest(self, rest: bytes) -> CleanBytes:
+        """Return bytes without secrets; a body without events leaves nothing over."""
+        return clean_bytes(rest, self._secrets)
+
+    def end(self) -> Cleaned:
+        """Return what is still held."""
+        return self._take(len(self._chunks), is_cut=True)
+
+    def find_kinds(self) -> list[str]:
+        """Name none: the text of such a body is looked at as a whole."""
+        return []
+
+    def _take(self, count: int, *, is_cut: bool = False) -> Cleaned:
+        """Give back the first chunks, each with its share of the cleaned text."""
+        text = b"".join(raw for _, raw in self._chunks)
+        spans = find_secrets(text, self._secrets)
+        start = find_cut_off(text, self._secrets, is_cut=True) if is_cut else None
+        if start is not None:
+            spans = merge([*spans, (start, len(text))])
+        taken: Cleaned = []
+        place = 0
+        for offset_ns, raw in self._chunks[:count]:
+            end = place + len(raw)
+            shared = [
+                (max(first, place), min(last, end), first >= place)
+                for first, last in spans
+                if first < end and last > place
+            ]
+            taken.append((offset_ns, self._cut_out(text, place, end, shared)))
+            place = end
+        del self._chunks[:count]
+        self._held_bytes -= place
+        return taken
+
+    def _cut_out(
+        self, text: bytes, place: int, end: int, spans: list[tuple[int, int, bool]]
+    ) -> CleanBytes:
+        pieces = []
+        for first, last, is_beginning in spans:
+            pieces += [text[place:first], PLACEHOLDER if is_beginning else b""]
+            place = last
+        return clean_bytes(b"".join([*pieces, text[place:end]]), self._secrets)
+
+
+class JsonRedactor:
+    """Takes secrets out of a body of JSON, whose chunks it joins until it is whole."""
+
+    def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._held = bytearray()
         self._offset_ns = 0
-        self._is_json = is_json
 
     def feed(self, offset_ns: int, raws: list[bytes]) -> Cleaned:
         """Take chunks that came at one time; returns what is sure now as one chunk."""
         self._offset_ns = offset_ns
         held = self._held
         held += b"".join(raws)
-        if self._is_json and len(held) <= _HELD_BYTES:
+        if len(held) <= _HELD_BYTES:
             return []
         # No secret holds such a byte.
-        cut = held.rfind(b'"' if self._is_json else b"\n") + 1
-        if not cut and len(held) > _HELD_BYTES:
-            cut = len(held) - _LONGEST_SECRET_BYTES
-        return self._take(cut)
-
-    def clean_rest(self, rest: bytes) -> CleanBytes:
-        """Return bytes without secrets; a body without events leaves nothing over."""
-        return clean_bytes(rest, self._secrets)
+        cut = held.rfind(b'"') + 1
+        return self._take(cut or len(held) - _LONGEST_SECRET_BYTES)
 
     def end(self) -> Cleaned:
         """Return what is still held."""
@@ -361,6 +423,4 @@ class ChunksRedactor:
         del self._held[:size]
         if not chunk:
             return []
-        # Also where it is no JSON: what is escaped there is no less a secret.
-        clean = clean_strings if self._is_json else clean_bytes
-        return [(self._offset_ns, clean(chunk, self._secrets))]
+        return [(self._offset_ns, clean_strings(chunk, self._secrets))]
