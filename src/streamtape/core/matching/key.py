@@ -24,6 +24,7 @@ from streamtape.core.matching.presets import apply_preset, is_for_agent
 from streamtape.core.matching.rules import Rules
 from streamtape.core.matching.tool_ids import rename_tool_ids
 from streamtape.core.model import Request, find_header
+from streamtape.core.redaction.text import without_public_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,7 +129,7 @@ class RequestKeys(Generic[Redacted]):
 
     def __iter__(self) -> Iterator[str]:
         """
-        Yield the keys to look for, in this order; the second one only if it differs.
+        Yield the keys to look for, in this order; the later ones only if they differ.
 
         Raises:
             UsageError: As :func:`match_input_of`.
@@ -136,6 +137,27 @@ class RequestKeys(Generic[Redacted]):
         yield self.input_as_sent.key
         if self.input_redacted.key != self.input_as_sent.key:
             yield self.input_redacted.key
+        if (key := self._key_without_words()) is not None:
+            yield key
+
+    def _key_without_words(self) -> str | None:
+        """
+        Return the key of a request that sends back what a replay gave in pieces.
+
+        There the public word of a secret stands before the mark of what was taken out;
+        who recorded it had sent the whole secret, of which the mark alone is kept.
+        """
+        redacted = self.redacted
+        body = without_public_words(redacted.body)
+        if body == redacted.body:
+            return None
+        request = Request(
+            method=redacted.method,
+            target=redacted.target,
+            headers=redacted.headers,
+            body=body,
+        )
+        return request_key(request, self._rules)
 
     def is_of(self, recorded: Request, key: str) -> bool:
         """

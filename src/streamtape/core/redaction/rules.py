@@ -239,6 +239,9 @@ SECRET_RULES: Final = (
 OPENERS: Final = tuple(dict.fromkeys(rule.word for rule in SECRET_RULES))
 """One of them stands in the beginning of each secret."""
 
+CLOSER: Final = _END
+"""A pattern for what is as public, and stands at the end of a private key."""
+
 LONGEST_OPENER_BYTES: Final = 32
 """None begins with more public characters, but for private keys."""
 

@@ -20,6 +20,8 @@ import regex
 
 from streamtape.core.messages.deltas import BACKSLASH
 from streamtape.core.redaction.rules import (
+    CLOSER,
+    SECRET_RULES,
     SecretRule,
     find_runs,
     has_long_run,
@@ -127,6 +129,26 @@ def _replace(text: bytes, spans: list[Span]) -> CleanBytes:
         kept += [text[place:start], PLACEHOLDER]
         place = end
     return CleanBytes(b"".join([*kept, text[place:]]))
+
+
+_MARK: Final = re.escape(PLACEHOLDER)
+_PUBLIC_AROUND_MARK: Final = re.compile(
+    # Of some the word is kept in any case.
+    b"(?:%b)(?=%b)"
+    % (b"|".join(r.opener for r in SECRET_RULES if not r.pattern.groups), _MARK)
+    + b"|(?<=%b)%b" % (_MARK, CLOSER)
+)
+
+
+def without_public_words(raw: bytes) -> bytes:
+    """
+    Take off the public words of secrets that stand around a placeholder.
+
+    A secret that came in pieces keeps its word, one that came whole doesn't.
+    """
+    if PLACEHOLDER not in raw:
+        return raw
+    return _PUBLIC_AROUND_MARK.sub(b"", raw)
 
 
 def unescape(raw: bytes) -> bytes:
