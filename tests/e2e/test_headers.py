@@ -10,7 +10,14 @@ import streamtape
 from e2e.runs import read_library, run_thrice
 from e2e.wire import ask
 from streamtape.server.server import RunningServer
-from streamtape.testing import FakeUpstream, Profile, json_reply
+from streamtape.testing import (
+    FakeUpstream,
+    Profile,
+    Reply,
+    SeenRequest,
+    json_reply,
+    raw_reply,
+)
 
 BODY = '{"messages":[{"role":"user","content":"Hello"}]}'
 MS = 1_000_000
@@ -96,3 +103,46 @@ def test_another_origin_s_permission_is_never_passed_on(tmp_path: Path) -> None:
     assert runs.recorded.header("access-control-allow-origin") is None
     assert runs.replayed.header("access-control-allow-origin") is None
     assert runs.recorded.header("x-other") == "kept"
+
+
+def test_two_resumes_of_a_stream_get_their_own_answers(tmp_path: Path) -> None:
+    """However often and in whatever order they come back."""
+
+    def resume(base_url: str, event_id: str) -> bytes:
+        after = (("Last-Event-ID", event_id),)
+        return ask(base_url, method="GET", target="/mcp", headers=after).body
+
+    def answer(seen: SeenRequest) -> Reply:
+        [after] = [text for name, text in seen.headers if name == "Last-Event-ID"]
+        return raw_reply(f"id: {int(after) + 1}\ndata: x\n\n".encode())
+
+    with (
+        FakeUpstream(answer) as upstream,
+        streamtape.record(tmp_path, upstream=upstream.url) as recording,
+    ):
+        live = [resume(recording.base_url, event_id) for event_id in ("7", "8")]
+    with streamtape.replay(tmp_path, speed="instant") as replay:
+        replayed = [resume(replay.base_url, event_id) for event_id in ("8", "7")]
+
+    assert replayed == live[::-1]
+
+
+def test_an_error_of_bedrock_keeps_what_tells_its_class(tmp_path: Path) -> None:
+    kind = ("x-amzn-ErrorType", "ThrottlingException:http://internal.amazon.com/")
+    reply = raw_reply(
+        b'{"message":"slow down"}',
+        status=429,
+        content_type="application/json",
+        headers=(kind, ("x-amzn-RequestId", "3f1c"), ("x-amzn-other", "nobody's")),
+    )
+    with (
+        FakeUpstream([reply]) as upstream,
+        streamtape.record(tmp_path, upstream=upstream.url) as recording,
+    ):
+        ask(recording.base_url, body=b"{}")
+    with streamtape.replay(tmp_path, speed="instant") as replay:
+        answer = ask(replay.base_url, body=b"{}")
+
+    assert answer.header("x-amzn-errortype") == kind[1]
+    assert answer.header("x-amzn-requestid") == "3f1c"
+    assert answer.header("x-amzn-other") is None

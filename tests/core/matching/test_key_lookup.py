@@ -97,6 +97,28 @@ def test_a_header_that_is_cut_when_recorded_is_found_by_the_second_key() -> None
     assert second == request_key(clean(PLAIN), Rules(headers=("user-agent",)))
 
 
+def resumed(event_id: str | None, method: str = "GET") -> Request:
+    headers = () if event_id is None else (("Last-Event-ID", event_id),)
+    return Request(method=method, target="/mcp", headers=headers)
+
+
+def test_each_resume_of_a_stream_is_a_request_of_its_own() -> None:
+    keys = [request_key(clean(resumed(event_id))) for event_id in (None, "7", "8")]
+
+    assert len(set(keys)) == 3
+    for event_id, key in zip((None, "7", "8"), keys, strict=True):
+        lookup = RequestKeys(resumed(event_id), clean)
+        assert list(lookup) == [key]
+        assert lookup.is_of(clean(resumed(event_id)), key)
+        assert not lookup.is_of(clean(resumed("9")), key)
+
+
+def test_a_resume_in_an_older_cassette_has_the_key_that_it_had() -> None:
+    """Nothing was kept of the header, and of other methods it means nothing."""
+    assert request_key(resumed(REDACTED)) == request_key(resumed(None))
+    assert request_key(resumed("7", "POST")) == request_key(resumed(None, "POST"))
+
+
 def test_another_boundary_that_is_redacted_counts_as_another_request() -> None:
     """Parts are cut at the boundary, so a form is none once it has another one."""
     form = (("content-type", f"multipart/form-data; boundary={SECRET}"),)

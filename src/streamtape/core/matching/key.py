@@ -2,8 +2,9 @@
 When two requests are the same: what the key sees of a request, and the key.
 
 The key sees method, path, query and body, and no header but those that the rules
-name. Whatever changes what it sees belongs here, so that the key and what a miss
-says change together. A new default needs a new :data:`KEY_VERSION`.
+name and the ``Last-Event-ID`` of a client that resumes a stream. Whatever changes what
+it sees belongs here, so that the key and what a miss says change together. A new
+default needs a new :data:`KEY_VERSION`.
 
 A cassette holds the key of the redacted request, or else a replay with another API
 key would never match. What is only looked up need not be redacted first, see
@@ -24,13 +25,12 @@ from streamtape.core.matching.presets import apply_preset, is_for_agent
 from streamtape.core.matching.rules import Rules
 from streamtape.core.matching.tool_ids import rename_tool_ids
 from streamtape.core.model import Request, find_header
-from streamtape.core.redaction.text import without_public_words
+from streamtape.core.redaction.text import REDACTED, without_public_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from streamtape.core.matching.replace import Replacer
-    from streamtape.core.model import Headers
 
 KEY_VERSION: Final = 1
 """Counts the changes of the key under the default rules; cassettes hold both."""
@@ -87,7 +87,7 @@ def match_input_of(request: Request, rules: Rules = DEFAULT_RULES) -> MatchInput
         method=request.method,
         path=request.path,
         query=query,
-        headers=_headers(request.headers, rules, replacer),
+        headers=_headers(request, rules, replacer),
         kind=kind,
         body=body if replacer is None else replacer.replace(body),
     )
@@ -197,6 +197,7 @@ def _looks_alike(a: Request, b: Request, rules: Rules) -> bool:
             *(each.method, each.target, each.body),
             # The boundary of a form stands there too.
             find_header(each.headers, "content-type"),
+            each.method == "GET" and _resumed_after(each),
             is_for_agent(rules.preset, each),
         )
         for each in (a, b)
@@ -235,12 +236,28 @@ def _query(
     )
 
 
+def _resumed_after(request: Request) -> str | None:
+    """
+    Return the event after which a client wants a stream to go on, or None.
+
+    Each resume has an answer of its own. In older cassettes nothing is kept of it.
+    """
+    if request.method != "GET":
+        return None
+    event_id = find_header(request.headers, "last-event-id")
+    return None if event_id == REDACTED else event_id
+
+
 def _headers(
-    headers: Headers, rules: Rules, replacer: Replacer | None
+    request: Request, rules: Rules, replacer: Replacer | None
 ) -> dict[str, object]:
     matched: dict[str, object] = {}
+    if (event_id := _resumed_after(request)) is not None:
+        matched["last-event-id"] = event_id
     for name in map(str.lower, rules.headers):
-        values = [value.strip() for each, value in headers if each.lower() == name]
+        values = [
+            value.strip() for each, value in request.headers if each.lower() == name
+        ]
         if name == "anthropic-beta":
             # A set, in as many headers as the client likes.
             listed = {beta.strip() for value in values for beta in value.split(",")}

@@ -39,7 +39,14 @@ HOP_BY_HOP: Final = frozenset(
 _FRAMING = HOP_BY_HOP | {"content-length", "host", "accept-encoding"}
 
 KEPT_REQUEST_HEADERS: Final = frozenset(
-    {"accept", "anthropic-beta", "anthropic-version", "content-type", "user-agent"}
+    {
+        "accept",
+        "anthropic-beta",
+        "anthropic-version",
+        "content-type",
+        "last-event-id",
+        "user-agent",
+    }
 )
 """Whose values a cassette holds; of all others it holds the name."""
 
@@ -50,15 +57,21 @@ _RESPONSE_VALUES = frozenset(
         "content-encoding",
         "content-type",
         "location",
+        "openai-model",
+        "openai-processing-ms",
+        "openai-version",
         "request-id",
         "retry-after",
         "retry-after-ms",
+        # botocore takes the class of an error from it.
+        "x-amzn-errortype",
+        "x-amzn-requestid",
         "x-request-id",
         "x-should-retry",
     }
 )
 
-_RESPONSE_PREFIXES = ("anthropic-ratelimit-", "x-ratelimit-")
+_RESPONSE_PREFIXES = ("anthropic-ratelimit-", "x-amzn-bedrock-", "x-ratelimit-")
 
 _FIELD_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110 section 5.1."""
