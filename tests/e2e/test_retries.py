@@ -96,6 +96,19 @@ def test_a_request_that_asks_for_its_own_pace_gets_its_own_wait(tmp_path: Path) 
     assert answer.header("retry-after-ms") == "3500"
 
 
+def test_of_an_answer_that_nobody_asks_for_again_the_header_stays(
+    tmp_path: Path,
+) -> None:
+    """There it says something of a job, say, and no SDK waits for it."""
+    record(tmp_path, json_reply({"job": 1}, headers=(("retry-after", "7"),)))
+
+    with streamtape.replay(tmp_path, speed="instant") as replay:
+        answer = ask(replay.base_url, body=BODY)
+
+    assert answer.header("retry-after") == "7"
+    assert answer.header("retry-after-ms") is None
+
+
 def test_failures_can_be_skipped(tmp_path: Path) -> None:
     record(
         tmp_path,

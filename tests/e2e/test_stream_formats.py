@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from click.testing import CliRunner
 
 import streamtape
+from e2e.here import run_here
 from e2e.runs import read_library
 from e2e.wire import Answer, Ending, ask
 from foreign import amazon_frame, bedrock_chunk, connect_frame
-from streamtape.cli import main
 from streamtape.testing import FakeUpstream, Write, raw_reply
 
 _STEP_NS: Final = 20_000_000
@@ -95,8 +94,8 @@ def record(folder: Path, name: str, texts: list[str]) -> tuple[Answer, list[byte
 
 def show(folder: Path) -> Any:
     [path] = folder.iterdir()
-    result = CliRunner().invoke(main, ["show", "--json", str(path)])
-    assert result.exit_code == 0
+    result = run_here("show", "--json", path)
+    assert result.status == 0
     return json.loads(result.stdout)
 
 
@@ -128,8 +127,8 @@ def test_a_key_in_pieces_is_kept_out_of_it(name: str, tmp_path: Path) -> None:
     assert live.body == b"".join(events)
     assert len(cassette.parts) == len(events)
     assert "Qw7x" not in json.dumps(show(tmp_path))
-    result = CliRunner().invoke(main, ["check", "--strict", str(tmp_path)])
-    assert result.exit_code == 0, result.output
+    result = run_here("check", "--strict", tmp_path)
+    assert result.status == 0, result.stdout
 
 
 @pytest.mark.parametrize("name", ["gemini", "invoke"])
@@ -140,7 +139,7 @@ def test_a_listing_reads_what_is_in_the_events(name: str, tmp_path: Path) -> Non
     assert len(shown["events"]) == len(events)
     assert shown["events"][0]["data"]
     assert shown["timing"]["ttft_ns"] == shown["events"][0]["offset_ns"]
-    listed = CliRunner().invoke(main, ["ls", "--json", str(tmp_path)])
+    listed = run_here("ls", "--json", tmp_path)
     [row] = json.loads(listed.stdout)
     assert row["events"] == len(events)
     assert row["ttft_ns"] == shown["timing"]["ttft_ns"]
@@ -150,6 +149,6 @@ def test_the_timeline_names_the_events_of_amazon(tmp_path: Path) -> None:
     record(tmp_path, "converse", _WORDS)
 
     [path] = tmp_path.iterdir()
-    shown = CliRunner().invoke(main, ["show", str(path)]).stdout
+    shown = run_here("show", path).stdout
     assert "contentBlockDelta" in shown
     assert f"{len(_WORDS)} events" in shown

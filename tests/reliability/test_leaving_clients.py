@@ -35,6 +35,7 @@ from streamtape.testing import (
     FakeUpstream,
     ReplyEnding,
     Write,
+    error_event,
     message_stream,
     raw_reply,
     text,
@@ -300,3 +301,42 @@ def test_a_command_that_leaves_an_answer_has_it_finished_if_asked(
     assert end.status == 7
     assert (cassette.body == BODY) is (choice == "finish")
     assert cassette.ending.is_complete is (choice == "finish")
+
+
+_MESSAGE: Final = message_stream(text("Hi"))
+_ERROR: Final = error_event().raw
+_CHAT: Final = [b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n']
+
+
+@pytest.mark.case(56)
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param(_MESSAGE, id="message_stop"),
+        pytest.param([*_MESSAGE[:3], _ERROR], id="error"),
+        pytest.param([*_CHAT, b"data: [DONE]\n\n"], id="done"),
+    ],
+)
+def test_who_leaves_at_the_last_word_has_had_all(
+    events: list[bytes], tmp_path: Path
+) -> None:
+    """SDKs hang up there, and the end of the body may come later or never."""
+    body = b"".join(events)
+    reply = raw_reply(body, ending=ReplyEnding.STALL)
+    with (
+        FakeUpstream([reply]) as upstream,
+        streamtape.record(tmp_path, upstream=upstream.url) as recording,
+    ):
+        with connect(recording.base_url) as client:
+            client.sendall(raw_request(recording.base_url, "GET /v1/x HTTP/1.1"))
+            received = b""
+            while events[-1] not in received:
+                received += client.recv(1 << 16)
+        assert upstream.wait_for_departure(BOUND_S)
+        recording.settle()
+
+    [cassette] = read_library(tmp_path)
+    assert (cassette.body, cassette.ending.reason) == (body, "complete")
+    with streamtape.replay(tmp_path, speed="instant") as replay:
+        answer = ask(replay.base_url, method="GET", target="/v1/x")
+    assert (answer.body, answer.ending) == (body, Ending.WHOLE)

@@ -61,6 +61,8 @@ class Recording:
         self._last_part = b""
         self._has_events = False
         self._offset_ns = 0
+        self.reason: EndReason | None = None
+        """Why it ended, as it is written; None while it goes on."""
 
     def begin(self, response: Response) -> bytes:
         """Take the response's head; returns all that comes before the body."""
@@ -100,7 +102,8 @@ class Recording:
 
         Args:
             reason: COMPLETE where the body ended by its framing. It is written as
-                UPSTREAM_EOF when the stream in it was not over.
+                UPSTREAM_EOF when the stream in it was not over. CLIENT_GONE is written
+                as COMPLETE when it was: many clients leave at the last word.
         """
         rest = b"" if self._splitter is None else self._splitter.rest
         clean_rest = self._redactor.clean_rest(rest)
@@ -109,6 +112,9 @@ class Recording:
             packed += self._tape.parts(self._offset_ns, [clean_rest])
         if reason is EndReason.COMPLETE and not self._is_over(rest):
             reason = EndReason.UPSTREAM_EOF
+        elif reason is EndReason.CLIENT_GONE and self._summary.is_over and not rest:
+            reason = EndReason.COMPLETE
+        self.reason = reason
         detail = clean_text(detail, self._secrets)
         ending = Ending(reason=reason, offset_ns=offset_ns, detail=detail)
         return packed + self._tape.end(ending, self.summary)

@@ -214,6 +214,9 @@ class Relay:
         offset_ns = self._clock.now_ns() - self._start_ns
         try:
             self._sink.end(self.reason, offset_ns, detail)
+            if self.reason is EndReason.CLIENT_GONE:
+                # Who leaves at the last word has had all.
+                self.reason = self._sink.recording.reason or self.reason
         except Exception as error:
             # Without an end it stays a part, as if this process had been killed.
             self.fail(error)

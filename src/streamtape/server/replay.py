@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from streamtape.core.matching.takes import scale_waits
+from streamtape.core.matching.takes import is_retried, scale_waits
 from streamtape.core.model import EndReason, Part, Response
 from streamtape.core.redaction.headers import replayed_headers
 from streamtape.core.redaction.secrets import Secrets
@@ -122,7 +122,10 @@ class Replayer:
         if recorded is None:
             reason = "its recorder was killed before the answer began"
             raise CassetteError(reason, path=path)
-        headers = scale_waits(self._shown_headers(recorded.headers), speed)
+        headers = self._shown_headers(recorded.headers)
+        if is_retried(recorded.status):
+            # Of any other answer the header says something, and nobody waits for it.
+            headers = scale_waits(headers, speed)
         return replace(recorded, headers=headers)
 
     async def _open(self, path: Path) -> AbstractContextManager[Playable]:

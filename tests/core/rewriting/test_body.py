@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forging import KEY, PRIVATE, forge, request_frame, response_frame
@@ -45,6 +45,7 @@ def parts(rewritten: list[Rewritten]) -> list[tuple[int, bytes]]:
     media_type=st.sampled_from([JSON, LINES, "text/event-stream"]),
     between=st.booleans(),
 )
+@example([b"Bearer ", b"Bearer ", b"\n", b" sk-", b"\n"], LINES, False)
 def test_a_body_without_a_key_comes_back_record_by_record(
     chunks: list[bytes], media_type: str, between: bool
 ) -> None:

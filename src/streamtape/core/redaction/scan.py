@@ -165,9 +165,8 @@ class LeakScanner:
         """Look at what comes in chunks as a whole, and at the texts in its events."""
         self._joined.feed("chunks", raw)
         for event in self._splitter.feed(raw):
-            for place, text in find_deltas(
-                read_event(event, self._splitter.stream_format)
-            ):
+            read = read_event(event, self._splitter.stream_format)
+            for place, text in find_deltas(read) if read.is_json else ():
                 self._joined.feed(place, text)
 
     def end(self, ending: Ending, summary: Mapping[str, Any]) -> None:

@@ -239,7 +239,9 @@ class StreamRedactor(EventsRedactor):
         return [*super().end(), (self._offset_ns, clean)]
 
     def _read_other(self, raw: bytes) -> AnyEvent:
-        return read_event(raw, self._format)
+        event = read_event(raw, self._format)
+        # What is no JSON is a text of its own, and not a piece of one.
+        return event if event.is_json else Event(event.name, None)
 
     def _replace(self, held: _HeldEvent, texts: list[bytes]) -> bytes:
         assert isinstance(held.event, Event)
