@@ -14,6 +14,8 @@ from streamtape.core.redaction.rules import (
     has_long_run,
     rules_in,
 )
+from streamtape.core.redaction.secrets import Secrets
+from streamtape.core.redaction.text import REDACTED, clean_text
 
 IDS = [f"{number}-{kind.word.decode()}" for number, kind in enumerate(SECRET_RULES)]
 
@@ -95,3 +97,32 @@ def test_a_key_in_a_long_text_is_near_a_run(make: object) -> None:
 def test_a_text_without_a_run_has_none() -> None:
     assert find_runs(b"a b c " * 900) == b""
     assert find_runs(b"short " + b"a" * 20) == b"short " + b"a" * 20
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("before", ["Zm9v", "x_", "a-"])
+def test_what_looks_like_a_key_within_base64_is_none(name: str, before: str) -> None:
+    """Media and what a client has to send back may hold any run of letters."""
+    text = f"data {before}{KEYS[name](Random(2)).text}"
+    # A header may be named within a word, and a space stands in what PEM begins with.
+    is_named = name in ("bearer", "aws-signature", "private-key", "anthropic")
+
+    assert (REDACTED in clean_text(text, Secrets())) == is_named
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize(
+    "before", ["", " ", '"', "=", ":", "(", "@", "\\n", "\n", "%3D"]
+)
+def test_a_key_after_what_ends_a_word_is_one(name: str, before: str) -> None:
+    text = f"data{before or ' '}{KEYS[name](Random(2)).text}"
+
+    assert REDACTED in clean_text(text, Secrets())
+
+
+def test_a_token_in_a_url_is_one() -> None:
+    token = KEYS["github"](Random(2)).text
+
+    url = clean_text(f"git clone https://{token}@git.example/a", Secrets())
+
+    assert url == f"git clone https://{REDACTED}@git.example/a"

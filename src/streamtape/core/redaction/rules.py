@@ -76,6 +76,15 @@ def _in_all_cases(word: bytes) -> tuple[bytes, ...]:
     return word, word.lower(), word.upper()
 
 
+_IN_WORD: Final = rb"A-Za-z0-9_-"
+"""
+What stands before a word within another, or within base64url, and then it is no key.
+
+A slash doesn't: keys stand in URLs.
+"""
+
+_AWS_ID: Final = rb"[0-9A-Z]{16}"
+_STRIPE: Final = rb"[A-Za-z0-9]{20,}"
 _SK: Final = rb"sk-" + _after(rb"A-Za-z0-9_-", b"sk-")
 _PRIVATE: Final = b"PRIVATE KEY-----"
 _BEGIN: Final = rb"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
@@ -115,13 +124,20 @@ SECRET_RULES: Final = (
         rb"sk-",
         may_be_words=True,
     ),
-    SecretRule("an AWS key id", b"AKIA", rb"AKIA[0-9A-Z]{16}", rb"AKIA"),
-    SecretRule("an AWS key id", b"ASIA", rb"ASIA[0-9A-Z]{16}", rb"ASIA"),
+    *(
+        SecretRule(
+            "an AWS key id",
+            word,
+            word + _after(_IN_WORD, word) + rb"[0-9A-Z]{16}",
+            word,
+        )
+        for word in (b"AKIA", b"ASIA")
+    ),
     *(
         SecretRule(
             "a GitHub token",
             word,
-            word + rb"[A-Za-z0-9]{36,}",
+            word + _after(_IN_WORD, word) + rb"[A-Za-z0-9]{36,}",
             word,
             may_be_words=True,
         )
@@ -130,7 +146,7 @@ SECRET_RULES: Final = (
     SecretRule(
         "a GitHub token",
         b"github_pat_",
-        rb"github_pat_[A-Za-z0-9_]{22,}",
+        rb"github_pat_" + _after(_IN_WORD, b"github_pat_") + rb"[A-Za-z0-9_]{22,}",
         rb"github_pat_",
         may_be_words=True,
     ),
@@ -154,23 +170,21 @@ SECRET_RULES: Final = (
         rb"xox[abeoprs]-",
         may_be_words=True,
     ),
-    SecretRule(
-        "a Stripe key",
-        b"k_live_",
-        rb"[rs]k_live_(?<![A-Za-z0-9_-][rs]k_live_)[A-Za-z0-9]{20,}",
-        rb"[rs]k_live_",
+    *(
+        SecretRule("a Stripe key", word, word + _after(_IN_WORD, word) + _STRIPE, word)
+        for word in (b"rk_live_", b"sk_live_")
     ),
     SecretRule(
         "an npm token",
         b"npm_",
-        rb"npm_[A-Za-z0-9]{36,}",
+        rb"npm_" + _after(_IN_WORD, b"npm_") + rb"[A-Za-z0-9]{36,}",
         rb"npm_",
         may_be_words=True,
     ),
     SecretRule(
         "a Hugging Face token",
         b"hf_",
-        rb"hf_[A-Za-z]{34,}",
+        rb"hf_" + _after(_IN_WORD, b"hf_") + rb"[A-Za-z]{34,}",
         rb"hf_",
         may_be_words=True,
     ),
