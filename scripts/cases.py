@@ -35,7 +35,7 @@ GROUPS: Final[Mapping[str, Mapping[int, str]]] = {
         19: "A cassette is cut at every byte.",
         20: "A bit of a cassette is flipped, each one in turn.",
         21: "A million mutated inputs to the reader.",
-        22: "Zeros or junk behind the end, bytes zeroed or taken out.",
+        22: "Zeros or junk after the end, bytes zeroed or taken out.",
         23: "Frames removed, doubled, swapped, or of another file.",
         24: "Lengths that lie: zero, huge, or beyond the end of the file.",
         25: "msgpack bombs, odd types, doubled keys, times that are none.",

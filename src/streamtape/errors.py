@@ -68,7 +68,7 @@ class UnsupportedVersionError(CassetteError):
 
 class DamagedCassetteError(CassetteError):
     """
-    A part of the file does not verify although the file goes on behind it.
+    A part of the file does not verify although the file goes on after it.
 
     Args:
         offset: Position of the first bad byte range in the file, in bytes.

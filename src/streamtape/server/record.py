@@ -278,7 +278,7 @@ class Batch:
     Keeps clients from waiting for the recording of each other's streams.
 
     A chunk that comes alone is sent at once. When many streams have one in the same
-    turn, the others are sent one behind the other at the turn's end, and only then
+    turn, the others are sent one after the other at the turn's end, and only then
     is anything recorded; a send between two recordings would cost thrice as much,
     because the client would have gone to sleep.
 

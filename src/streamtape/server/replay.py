@@ -185,7 +185,7 @@ class Player:
 
         Raises:
             Exception: What reading raised, such as a CassetteError because of damage,
-                behind all that came before; or what writing raised.
+                after all that came before; or what writing raised.
         """
         while self._next is not None:
             self._changed.clear()

@@ -20,7 +20,7 @@ class LoopThread:
 
     Args:
         main: Called in the loop; it awaits :meth:`run_until_stopped` when it is ready,
-            and cleans up behind that.
+            and cleans up after that.
     """
 
     def __init__(self, main: Callable[[], Coroutine[None, None, None]]) -> None:

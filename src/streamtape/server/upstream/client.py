@@ -270,7 +270,7 @@ class _CarefulRequest(aiohttp.ClientRequest):
 class _Socket(socket.socket):
     """
     A socket that knows when it was last given something to send, and whose break is
-    found by whoever reads, behind all that has arrived.
+    found by whoever reads, after all that has arrived.
 
     An upstream may answer before it was sent the whole request, and close. The next
     write then fails, asyncio closes at once, and the answer would never be read,
