@@ -196,6 +196,7 @@ def test_a_body_without_a_chunk_is_recorded() -> None:
     assert (parts, end.part_count, end.body_bytes) == ([], 0, 0)
 
 
+UNKNOWN = b'data: {"text":"of nobody here"}\n\n'
 OPENAI = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 
 
@@ -209,8 +210,9 @@ OPENAI = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
         pytest.param([*WHOLE[:3], STOP[:-1]], EndReason.UPSTREAM_EOF, id="stop-cut"),
         pytest.param([*WHOLE, b"\n"], EndReason.COMPLETE, id="blank-line-behind"),
         pytest.param([OPENAI, b"data: [DONE]\n\n"], EndReason.COMPLETE, id="done"),
-        pytest.param([OPENAI], EndReason.COMPLETE, id="foreign-without-done"),
-        pytest.param([OPENAI, b"\n"], EndReason.COMPLETE, id="foreign-blank-line"),
+        pytest.param([OPENAI], EndReason.UPSTREAM_EOF, id="foreign-without-done"),
+        pytest.param([UNKNOWN], EndReason.COMPLETE, id="unknown"),
+        pytest.param([UNKNOWN, b"\n"], EndReason.COMPLETE, id="unknown-blank-line"),
         pytest.param([OPENAI, b"data: {"], EndReason.UPSTREAM_EOF, id="foreign-cut"),
         pytest.param([START, b"data: [DONE]\n\n"], EndReason.UPSTREAM_EOF, id="mixed"),
         pytest.param([], EndReason.UPSTREAM_EOF, id="empty"),

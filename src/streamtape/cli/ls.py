@@ -35,6 +35,7 @@ from streamtape.cli._words import (
 from streamtape.core.format.records import End
 from streamtape.core.messages.deltas import read_event
 from streamtape.core.messages.events import StreamSummary, delta_kind
+from streamtape.core.messages.providers import find_output_tokens
 from streamtape.core.model import EndReason, Part, Request
 from streamtape.core.redaction.secrets import Secrets
 from streamtape.core.stream_formats import StreamFormat, is_array
@@ -348,8 +349,7 @@ def _adds_something(part: Part, stream_format: StreamFormat) -> bool:
 
 def _find_tokens(summary: dict[str, Any]) -> int | None:
     usage = summary.get("usage")
-    tokens = usage.get("output_tokens") if isinstance(usage, dict) else None
-    return tokens if type(tokens) is int else None
+    return find_output_tokens(usage) if isinstance(usage, dict) else None
 
 
 def _find_asked_model(request: Request) -> str | None:

@@ -40,7 +40,8 @@ from streamtape.cli._words import (
 )
 from streamtape.core.cassette import Cassette
 from streamtape.core.messages.deltas import Event, read_event
-from streamtape.core.messages.events import decode, foreign_text
+from streamtape.core.messages.events import decode
+from streamtape.core.messages.providers import read_said
 from streamtape.core.messages.timing import percentile_ns
 from streamtape.core.model import Headers, Part
 from streamtape.core.redaction.secrets import Secrets
@@ -436,9 +437,9 @@ def _preview(event: Event) -> str:
             return f"{kind}: {message}"
         case "ping" | "content_block_stop" | "message_stop", _:
             return ""
-        case _, data:
-            text = foreign_text(data)
-            return f'"{text}"' if text else event.data or ""
+        case _:
+            said = read_said(event)
+            return f'"{said.text}"' if said and said.text else event.data or ""
 
 
 def _preview_delta(delta: dict[str, Any]) -> str:

@@ -137,21 +137,20 @@ class Recording:
 
     def _is_over(self, rest: bytes) -> bool:
         """
-        Whether the stream said its last word. Streams of other providers may have
-        none, so for them an end after a whole event is one.
+        Whether the stream said its last word. A stream that nobody here knows may have
+        none, so for it an end after a whole event is one.
         """
         if self._summary.is_over:
             return True
-        if self._splitter is None:
-            # Bedrock has the Messages API's events in messages of its own.
-            return not self._summary.is_messages
-        is_foreign = self._has_events and not self._summary.is_messages
-        return is_foreign and not rest.strip()
+        if self._summary.is_messages or self._summary.is_foreign:
+            return False
+        return self._splitter is None or (self._has_events and not rest.strip())
 
     @property
     def summary(self) -> dict[str, Any]:
         """What listings want, of all that was given back so far."""
-        if self._splitter is None and not self._summary.is_messages:
+        is_known = self._summary.is_messages or self._summary.is_foreign
+        if self._splitter is None and not is_known:
             return summarise_json(self._last_part, self._secrets)
         return summarise_stream(self._summary, self._secrets)
 

@@ -1,11 +1,11 @@
 """
 What the events of the Messages API mean, and the message that they make in the end.
 
-Their names, text, usage and last word; of other providers only their text and the end
-of their streams is known. The message is the one that the Python SDK's stream helpers
-accumulate, as plain JSON; where they raise, and where stable and beta differ, see
-:class:`MessageAccumulator`. Nothing in :class:`StreamSummary` raises, whatever the
-bytes: a recorder has to live with every stream.
+Their names, text, usage and last word; what other providers say is read in
+:mod:`~streamtape.core.messages.providers`. The message is the one that the Python SDK's
+stream helpers accumulate, as plain JSON; where they raise, and where stable and beta
+differ, see :class:`MessageAccumulator`. Nothing in :class:`StreamSummary` raises,
+whatever the bytes: a recorder has to live with every stream.
 """
 
 from __future__ import annotations
@@ -15,12 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from streamtape.core.messages.deltas import (
-    DONE,
-    AnyEvent,
-    Event,
-    JsonObject,
-)
+from streamtape.core.messages.deltas import AnyEvent, Event, JsonObject
+from streamtape.core.messages.providers import find_error, read_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +52,8 @@ class StreamSummary:
 
     is_messages: bool = False
     """Whether a ``message_start`` was seen: the stream has a last word to wait for."""
+    is_foreign: bool = False
+    """Whether the stream is one of another provider, whose last word is known."""
     model: str | None = None
     stop_reason: str | None = None
     """None until the last ``message_delta`` so far gave one; usage is final then."""
@@ -79,15 +77,11 @@ class StreamSummary:
         """Take the next event as it was read."""
         if isinstance(event, tuple):
             return
-        if event.data == DONE:
-            self._is_foreign_done = True
         match decode(event):
             case "error", data if self.error_type is None:
                 self.error_type = _error_type(data)
             case "message_stop", _:
                 self._is_stopped = True
-            case "response.completed" | "response.failed" | "response.incomplete", _:
-                self._is_foreign_done = True
             case "message_start", {"message": dict(message)} if not self.is_messages:
                 self.is_messages = True
                 self.model = _find_str(message.get("model"))
@@ -99,6 +93,21 @@ class StreamSummary:
                 self.usage = merge_usage(self.usage, data.get("usage"))
             case "content_block_start", data if self.is_messages:
                 self.model = find_fallback_model(data) or self.model
+            case _ if not self.is_messages:
+                self._feed_foreign(event)
+
+    def _feed_foreign(self, event: Event) -> None:
+        """Take an event that may be another provider's."""
+        if self.error_type is None:
+            self.error_type = find_error(event)
+        said = read_said(event)
+        if said is None:
+            return
+        self.is_foreign = True
+        self.model = self.model or said.model
+        self.stop_reason = said.stop_reason or self.stop_reason
+        self.usage = merge_usage(self.usage, said.usage)
+        self._is_foreign_done = self._is_foreign_done or said.is_last
 
 
 def decode(event: Event) -> tuple[str, JsonObject]:
@@ -122,47 +131,14 @@ def delta_kind(event: Event) -> DeltaKind | None:
     """
     kind, data = decode(event)
     if kind != "content_block_delta":
-        return DeltaKind.TEXT if foreign_text(data) else None
+        said = read_said(event)
+        return DeltaKind.TEXT if said is not None and said.text else None
     delta = data.get("delta")
     if not isinstance(delta, dict):
         return None
     if not any(value for name, value in delta.items() if name != "type"):
         return None
     return _DELTA_KINDS.get(str(delta.get("type")), DeltaKind.OTHER)
-
-
-def foreign_text(data: JsonObject) -> str:
-    """Return the text that an event of another provider adds to the first answer."""
-    match data:
-        # Bedrock's converse, Cohere's chat (both versions), Ollama's chat and generate,
-        # and the older completions of OpenAI and of Anthropic.
-        case (
-            {"contentBlockIndex": _, "delta": {"text": str(text)}}
-            | {
-                "type": "content-delta",
-                "delta": {"message": {"content": {"text": str(text)}}},
-            }
-            | {"event_type": "text-generation", "text": str(text)}
-            | {"done": bool(), "message": {"content": str(text)}}
-            | {"done": bool(), "response": str(text)}
-            | {"choices": [{"text": str(text)}, *_]}
-            | {"type": "completion", "completion": str(text)}
-        ):
-            return text
-        # OpenAI: Responses, then Chat Completions.
-        case {"type": "response.output_text.delta", "delta": str(text)}:
-            return text
-        case {"choices": [{"delta": {"content": str(text)}} as choice, *_]}:
-            return "" if choice.get("index") else text
-        case {"choices": [{"delta": {"content": list(parts)}} as choice, *_]}:
-            return "" if choice.get("index") else _join_texts(_objects(parts))
-        # Gemini, where thoughts are parts like the others.
-        case {"candidates": [{"content": {"parts": list(parts)}}, *_]}:
-            return _join_texts(
-                part for part in _objects(parts) if not part.get("thought")
-            )
-        case _:
-            return ""
 
 
 def message_text(message: JsonObject) -> str:
@@ -327,7 +303,8 @@ def stream_text(events: Iterable[Event]) -> str:
     foreign = []
     for event in events:
         accumulator.add(event)
-        foreign.append(foreign_text(decode(event)[1]))
+        if (said := read_said(event)) is not None:
+            foreign.append(said.text)
     message = accumulator.message
     return "".join(foreign) if message is None else message_text(message)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamtape.core.messages.deltas import Event, read_event
 from streamtape.core.messages.events import DeltaKind, StreamSummary, delta_kind
+from streamtape.core.messages.providers import find_output_tokens
 from streamtape.core.stream_formats import StreamFormat
 
 if TYPE_CHECKING:
@@ -132,10 +133,9 @@ def _find_output_tokens(events: Iterable[Event]) -> int | None:
     summary = StreamSummary()
     for event in events:
         summary.feed(event)
-    tokens = summary.usage.get("output_tokens")
     # The count of message_start is only that of a beginning.
     is_final = summary.stop_reason is not None
-    return tokens if is_final and type(tokens) is int else None
+    return find_output_tokens(summary.usage) if is_final else None
 
 
 def _time_per_token(
