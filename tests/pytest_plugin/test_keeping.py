@@ -507,7 +507,10 @@ def test_a_run_that_is_ended_in_a_test_costs_nothing(
 ) -> None:
     """Killed or asked to end, the folder is as it was; the next run clears up."""
     before = _recorded(project, "one", "two")
-    _write(project, _STOPS.format(stop="input()"))
+    _write(
+        project,
+        _STOPS.format(stop="from wire import wait_for_a_signal; wait_for_a_signal()"),
+    )
     command = (sys.executable, "-m", "pytest", "-s", *besides(), "--streamtape-record")
     pipe = subprocess.PIPE
     with (

@@ -392,7 +392,7 @@ def test_a_folder_that_cant_be_written_to_fails_its_test_with_a_sentence(
 
 _INTERRUPTED = """
 import pytest
-from wire import ask
+from wire import ask, wait_for_a_signal
 
 @pytest.mark.streamtape
 def test_first():
@@ -402,7 +402,7 @@ def test_first():
 def test_second():
     ask("second")
     print("in the middle", flush=True)
-    input()
+    wait_for_a_signal()
 """
 
 
@@ -411,7 +411,9 @@ def test_ctrl_c_in_the_middle_leaves_every_folder_whole(
     project: Project, earlier: bool
 ) -> None:
     if earlier:
-        source = _INTERRUPTED.replace("input()", "pass").replace('"second"', '"old"')
+        source = _INTERRUPTED.replace("wait_for_a_signal()", "pass").replace(
+            '"second"', '"old"'
+        )
         project.write(test_stopped=source)
         project.record()
     before = project.tapes()

@@ -21,7 +21,7 @@ from streamtape.core.sse import LONGEST_EVENT_BYTES, EventSplitter
 
 
 class StreamFormat(Enum):
-    """How the events of a body are told from each other."""
+    """The stream format of a body: how its events are told from each other."""
 
     SSE = auto()
     """Server-sent events, see :mod:`~streamtape.core.sse`."""
