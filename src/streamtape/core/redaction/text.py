@@ -391,25 +391,23 @@ class ChunksRedactor:
         place = 0
         for offset_ns, raw in self._chunks[:count]:
             end = place + len(raw)
-            shared = [
-                (max(first, place), min(last, end), first >= place)
-                for first, last in spans
-                if first < end and last > place
-            ]
-            taken.append((offset_ns, self._cut_out(text, place, end, shared)))
+            taken.append((offset_ns, _cut_out(text, place, end, spans)))
             place = end
         del self._chunks[:count]
         self._held_bytes -= place
         return taken
 
-    def _cut_out(
-        self, text: bytes, place: int, end: int, spans: list[tuple[int, int, bool]]
-    ) -> CleanBytes:
-        pieces = []
-        for first, last, is_beginning in spans:
-            pieces += [text[place:first], PLACEHOLDER if is_beginning else b""]
-            place = last
-        return clean_bytes(b"".join([*pieces, text[place:end]]), self._secrets)
+
+def _cut_out(text: bytes, start: int, end: int, secrets: list[Span]) -> CleanBytes:
+    """Return a part of a text; the place of a secret is in the part it begins in."""
+    pieces = []
+    for first, last in secrets:
+        if first < end and last > start:
+            pieces.append(text[start : max(first, start)])
+            if first >= start:
+                pieces.append(PLACEHOLDER)
+            start = min(last, end)
+    return CleanBytes(b"".join([*pieces, text[start:end]]))
 
 
 class JsonRedactor:
