@@ -8,6 +8,8 @@ from random import Random
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foreign import amazon_frame, bedrock_chunk, connect_frame
 from streamtape.core.stream_formats import (
@@ -110,6 +112,38 @@ def test_a_frame_with_its_own_payload_is_the_same(
             with_payload(frame, payload_of(frame, stream_format), stream_format)
             == frame
         )
+
+
+_json = st.recursive(
+    st.sampled_from(['a"b', "{[", "\\", "x]}", "é", "", 1, 0.5, None, True]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", '"', "[", "}"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+_elements = st.lists(
+    st.lists(_json, max_size=2) | st.dictionaries(st.text(max_size=2), _json),
+    min_size=1,
+)
+
+
+@given(_elements, st.sampled_from([None, 1]), st.randoms(use_true_random=False))
+def test_the_elements_of_any_array_are_its_events(
+    elements: list[object], indent: int | None, dice: Random
+) -> None:
+    body = json.dumps(elements, indent=indent, ensure_ascii=False).encode()
+    splitter = splitter_of(StreamFormat.ARRAY)
+
+    events = []
+    while body:
+        size = dice.randrange(1, 9)
+        events += splitter.feed(body[:size])
+        body = body[size:]
+
+    read = [json.loads(payload_of(event, StreamFormat.ARRAY)) for event in events]
+    assert read == elements
+    assert splitter.rest.strip() == b"]"
 
 
 def test_payloads_are_what_frames_carry() -> None:

@@ -129,8 +129,9 @@ class _LineSplitter(_Buffered):
         return self._cut(ends)
 
 
-_SIGNS: Final = re.compile(rb'["\[\]{}]')
-_STRING_END: Final = re.compile(rb'"|\\', re.DOTALL)
+_TO_BRACKET: Final = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+"""What stands before the next bracket that is in no string, or a string cut off."""
+_STRING_END: Final = re.compile(rb'"|\\')
 
 
 class _ArraySplitter(_Buffered):
@@ -150,11 +151,8 @@ class _ArraySplitter(_Buffered):
     def feed(self, chunk: bytes) -> list[bytes]:
         self._rest += chunk
         ends: list[int] = []
-        while (place := self._next_sign()) is not None:
-            sign = self._rest[place : place + 1]
-            if sign == b'"':
-                self._is_in_string = True
-            elif sign in b"[{":
+        while (place := self._next_bracket()) is not None:
+            if self._rest[place : place + 1] in b"[{":
                 self._depth += 1
             else:
                 self._depth -= 1
@@ -164,26 +162,36 @@ class _ArraySplitter(_Buffered):
         self._place -= sum(map(len, events))
         return events
 
-    def _next_sign(self) -> int | None:
-        """Return the place of the next sign that is in no string, or None."""
+    def _next_bracket(self) -> int | None:
+        """Return the place of the next bracket that is in no string, or None."""
         rest = self._rest
-        while self._is_in_string:
-            match = _STRING_END.search(rest, self._place)
-            if match is None:
-                self._place = len(rest)
+        while not self._is_in_string or self._find_string_end():
+            self._is_in_string = False
+            before = _TO_BRACKET.match(rest, self._place)
+            place = self._place if before is None else before.end()
+            if place == len(rest):
+                self._place = place
                 return None
-            if match[0] == b"\\":
-                if match.end() == len(rest):
-                    # What it escapes has not come yet.
-                    self._place = match.start()
-                    return None
-                self._place = match.end() + 1
-            else:
+            self._place = place + 1
+            self._is_in_string = rest[place : place + 1] == b'"'
+            if not self._is_in_string:
+                return place
+        return None
+
+    def _find_string_end(self) -> bool:
+        """Go to the end of a string that was cut off; returns whether it is there."""
+        rest = self._rest
+        while (match := _STRING_END.search(rest, self._place)) is not None:
+            if match[0] == b'"':
                 self._place = match.end()
-                self._is_in_string = False
-        sign = _SIGNS.search(rest, self._place)
-        self._place = len(rest) if sign is None else sign.end()
-        return None if sign is None else sign.start()
+                return True
+            if match.end() == len(rest):
+                # What it escapes has not come yet.
+                self._place = match.start()
+                return False
+            self._place = match.end() + 1
+        self._place = len(rest)
+        return False
 
 
 _AMAZON_PRELUDE: Final = struct.Struct(">III")
