@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
-from http.client import responses
 from pathlib import Path
 from typing import Any, Final
 
@@ -113,7 +112,7 @@ def _openai_chat() -> tuple[Request, Reply]:
 def _record(recording: Recording, reply: Reply) -> Iterator[bytes]:
     response = Response(
         status=reply.status,
-        reason=responses.get(reply.status, ""),
+        reason=reply.reason,
         headers=reply.headers,
         offset_ns=reply.head_offset_ns,
     )

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from http.client import responses
 from typing import Final, Unpack
 
 from streamtape.core.model import Headers
@@ -17,6 +18,14 @@ from streamtape.testing.blocks import Item, JsonObject, to_json
 from streamtape.testing.profile import TYPICAL, Profile, Write
 from streamtape.testing.seeds import make_id
 from streamtape.testing.streams import MessageFields, message_stream
+
+_REASONS: Final = responses | {
+    # Python calls these otherwise since 3.13, and an answer is to be the same bytes.
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
 
 
 class ReplyEnding(StrEnum):
@@ -58,6 +67,11 @@ class Reply:
     """The body, in the order of the offsets."""
     framing: Framing = Framing.CHUNKED
     ending: ReplyEnding = ReplyEnding.COMPLETE
+
+    @property
+    def reason(self) -> str:
+        """The phrase beside the status; empty for one that has none."""
+        return _REASONS.get(self.status, "")
 
     @property
     def body(self) -> bytes:

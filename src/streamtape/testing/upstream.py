@@ -19,7 +19,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
-from http.client import responses
 from typing import Final, Self, TypeAlias, assert_never
 
 from streamtape.core.model import Headers, find_header
@@ -311,7 +310,7 @@ def _wire_writes(seen: SeenRequest, reply: Reply) -> Iterator[Write]:
 
 
 def _head(reply: Reply) -> bytes:
-    lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
+    lines = [f"HTTP/1.1 {reply.status} {reply.reason}"]
     lines += [f"{name}: {value}" for name, value in reply.headers]
     match reply.framing:
         case Framing.CHUNKED:

@@ -133,7 +133,7 @@ def utf_8(text: str) -> bytes:
         b'data: {"choices": [{"delta": {"content": null}}]}\n\n',
         b'data: {"choices": [{"delta": {"tool_calls": []}}]}\n\n',
         b'data: {"candidates": [{"content": {"parts": []}}]}\n\n',
-        b'data: {"delta": ' + b"[" * 5000 + b"\n\n",
+        b'data: {"delta": ' + b"[" * 200_000 + b"\n\n",
         b'data: {"type": "a", "signature": "sk-ant-x", "n": [1, true]}\n\n',
     ],
 )

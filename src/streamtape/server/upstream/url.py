@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -124,6 +124,9 @@ def _is_local(host: str) -> bool:
     try:
         address = ip_address(host)
     except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        # Python calls one of these a loopback address since 3.13.
         return False
     # A connection to the address that means none stays on this machine.
     return address.is_loopback or address.is_unspecified
